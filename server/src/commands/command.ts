@@ -1,0 +1,76 @@
+import type { ErrorCode, Version } from '@latchkey/client';
+import type { Change, Payload, Timestamp } from '../shared/change.ts';
+
+/** Conditions and times that `put` and `merge` share. */
+export interface WriteOptions {
+  readonly updated?: Timestamp;
+  readonly valid?: Timestamp;
+  /** Microseconds from the decision; absent: `put` clears and `merge` keeps the expiry. Always positive. */
+  readonly ttlMicros?: number;
+  readonly ifVersion?: Version;
+  readonly ifAbsent?: boolean;
+  readonly ifPresent?: boolean;
+  readonly keepExpiry?: boolean;
+  readonly returnPrevious?: boolean;
+  /** The source takes commands in arrival order: an older `updated` is not late. */
+  readonly acceptLate?: boolean;
+  /** An equal result is recorded as a change all the same (the seeds notify on every message). */
+  readonly recordEqual?: boolean;
+}
+
+interface Keyed {
+  readonly key: string;
+  readonly idempotencyKey?: string;
+}
+
+export type PutCommand = { readonly op: 'put'; readonly value: Payload } & Keyed & WriteOptions;
+/** `patch` is the text of a JSON object, applied by RFC 7386. */
+export type MergeCommand = { readonly op: 'merge'; readonly patch: string } & Keyed & WriteOptions;
+export type RemoveCommand = { readonly op: 'remove'; readonly returnPrevious?: boolean } & Keyed &
+  Pick<WriteOptions, 'updated' | 'ifVersion' | 'acceptLate'>;
+/** `ttlMicros: null` makes the entry permanent. */
+export type ExpireCommand = { readonly op: 'expire'; readonly ttlMicros: number | null } & Keyed;
+export type ReadCommand = { readonly op: 'read' } & Keyed;
+/** What a source found under the key where it lives; recorded if it differs from the entry. Never accepted from outside. */
+export type ObserveCommand = { readonly op: 'observe'; readonly found: Payload | undefined; readonly expires?: number } & Keyed;
+/** Expanded by the log into removes of the keys present at decision time; not atomic as a whole. */
+export interface RemoveMatchingCommand {
+  readonly op: 'removeMatching';
+  readonly pattern: string;
+  readonly dryRun?: boolean;
+  readonly idempotencyKey?: string;
+}
+
+export type KeyCommand = PutCommand | MergeCommand | RemoveCommand | ExpireCommand | ReadCommand | ObserveCommand;
+export type Command = KeyCommand | RemoveMatchingCommand;
+
+/** A command that cannot be taken: the reason, the field at fault and the limit that was passed. */
+export interface Refusal {
+  readonly outcome: 'refused';
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly field?: string;
+  readonly limit?: number;
+}
+
+/** What a command's sender is told; entries are internal changes, encoded by the gateway. */
+export type Outcome =
+  | { readonly outcome: 'applied'; readonly version: Version; readonly previous?: Change | null }
+  | {
+      readonly outcome: 'applied';
+      /** Of the last removal; absent where nothing matched. */
+      readonly version?: Version;
+      readonly removed: number;
+      /** At most `REMOVED_KEYS_MAX` of them. */
+      readonly keys: readonly string[];
+      readonly truncated: boolean;
+    }
+  | { readonly outcome: 'duplicate'; readonly version?: Version; readonly previous?: Change | null }
+  | { readonly outcome: 'late'; readonly version: Version }
+  | { readonly outcome: 'conflict'; readonly entry: Change | undefined }
+  | Refusal
+  | { readonly outcome: 'value'; readonly entry: Change | undefined }
+  | { readonly outcome: 'value'; readonly keys: readonly string[]; readonly truncated: boolean };
+
+/** An outcome of `removeMatching` lists at most this many keys and says `truncated`. */
+export const REMOVED_KEYS_MAX = 1000;

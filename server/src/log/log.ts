@@ -1,0 +1,75 @@
+import type { Position } from '@latchkey/client';
+import type { Command, Outcome, Refusal } from '../commands/command.ts';
+import type { Principal } from '../shared/access.ts';
+import type { View } from '../view/view.ts';
+import type { DeadLetterDraft, DeadLetters } from './dead-letter.ts';
+import type { Leases } from './lease.ts';
+
+/** A source's own offset in one of its partitions, moved by compare-and-set in the step that makes the batch durable. */
+export interface ProgressStep {
+  readonly source: string;
+  readonly sourcePartition: string;
+  /** What the sender believes; `null` where the source has never been here. */
+  readonly expected: string | null;
+  readonly next: string;
+}
+
+export interface Batch {
+  /** Decided one by one, in order, each seeing the earlier ones. A refusal keeps its place and becomes its outcome. */
+  readonly commands: readonly (Command | Refusal)[];
+  readonly principal: Principal;
+  readonly origin?: string;
+  /** All or nothing: one `refused`, `conflict` or `late` outcome and nothing of the batch is kept; the others become `refused` with `atomic-aborted`. */
+  readonly atomic?: boolean;
+  /** A repeat of the same sequence is answered with the first outcomes. Sequences of an incarnation only grow. */
+  readonly sender?: { readonly incarnation: string; readonly sequence: number };
+  readonly progress?: ProgressStep;
+  /** Checked in the durable step: a lease that moved on refuses the batch with `conflict`. */
+  readonly fence?: { readonly lease: string; readonly number: number };
+  readonly deadLetters?: {
+    readonly add?: readonly DeadLetterDraft[];
+    readonly drop?: readonly string[];
+    readonly countReplay?: readonly string[];
+  };
+}
+
+/** Outcomes in the order of the commands, and a position at which all of them can be read (here at once; elsewhere by `minPosition`). */
+export interface Settled {
+  readonly outcomes: readonly Outcome[];
+  readonly position: Position;
+}
+
+export interface LogState {
+  readonly isReady: boolean;
+  /** Why not, in a sentence for the operator. */
+  readonly reason?: string;
+}
+
+/**
+ * Orders changes, makes them durable, hands out offsets, and keeps source progress, dead letters and leases beside them.
+ *
+ * A log MUST NOT answer before the batch is durable by its own meaning of the word, MUST NOT show through `view` what it could
+ * still lose, and MUST give every change its own offset, growing within a partition. Submissions of one caller are decided in the
+ * order of the calls.
+ */
+export interface Log {
+  readonly kind: 'local' | 'redis' | 'kafka';
+  /** A random id of this process's run. */
+  readonly node: string;
+  readonly view: View;
+  readonly deadLetters: DeadLetters;
+  readonly leases: Leases;
+  /**
+   * Every write of Latchkey is this call.
+   * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence), `storage-full`,
+   *   `not-ready`, `closing`; then nothing of the batch was kept. Single refusals are outcomes, not errors.
+   */
+  submit(batch: Batch): Promise<Settled>;
+  /** Offsets by source partition; empty where the source is unknown. */
+  progress(source: string): Promise<Readonly<Record<string, string>>>;
+  state(): LogState;
+  /** Writes a copy that `restore` takes, while everything goes on. `path` must not exist. */
+  backup(path: string): Promise<{ readonly bytes: number; readonly position: Position }>;
+  /** Finishes what was submitted, refuses the rest with `closing`, and releases everything. Idempotent. */
+  close(): Promise<void>;
+}
