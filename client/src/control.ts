@@ -3,7 +3,13 @@ export type ResetReason = 'epoch' | 'collected' | 'filter' | 'ahead';
 
 /** Control events of a watch; SSE carries them as named events, WebSocket as `{"op":…}`. Positions are in text form. */
 export type ControlEvent =
-  | { readonly op: 'opened'; readonly position: string; readonly epoch: string; readonly node: string; readonly snapshotTo?: string }
+  | {
+      readonly op: 'opened';
+      readonly position: string;
+      readonly epoch: string;
+      readonly node: string;
+      readonly snapshotTo?: string;
+    }
   | { readonly op: 'synced'; readonly position: string }
   | { readonly op: 'progress'; readonly position: string }
   | { readonly op: 'conflated'; readonly from: string; readonly to: string }

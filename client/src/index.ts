@@ -1,6 +1,6 @@
-export { type Command, type Conditions, type Outcome } from './command.ts';
-export { type ControlEvent, type ResetReason } from './control.ts';
-export { type Change, type Entry, type RemoveReason } from './entry.ts';
+export type { Command, Conditions, Outcome } from './command.ts';
+export type { ControlEvent, ResetReason } from './control.ts';
+export type { Change, Entry, RemoveReason } from './entry.ts';
 export { ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow, LatchkeyError } from './error.ts';
 export type { Filter } from './filter.ts';
 export { type Component, formatPosition, type Position, parsePosition, positionOf } from './position.ts';

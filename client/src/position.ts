@@ -37,7 +37,9 @@ export function formatPosition(position: Position): string {
 /** @throws LatchkeyError `position-invalid` */
 export function parsePosition(text: string, field = 'from'): Position {
   const fail = () =>
-    new LatchkeyError('position-invalid', `${field} takes a position like k3x9.1042, but got ${quote(text)}.`, { field });
+    new LatchkeyError('position-invalid', `${field} takes a position like k3x9.1042, but got ${quote(text)}.`, {
+      field,
+    });
   const match = POSITION.exec(text);
   if (match === null) throw fail();
   const components: Component[] = [];
@@ -47,7 +49,8 @@ export function parsePosition(text: string, field = 'from'): Position {
     const partition = Number(piece[1] ?? 0);
     const offset = Number(piece[2]);
     const base = piece[3] === undefined ? undefined : Number(piece[3]);
-    if (partition > 63 || !Number.isSafeInteger(offset) || (base !== undefined && !Number.isSafeInteger(base))) throw fail();
+    if (partition > 63 || !Number.isSafeInteger(offset) || (base !== undefined && !Number.isSafeInteger(base)))
+      throw fail();
     while (components.length <= partition) components.push({ offset: 0 });
     components[partition] = base === undefined ? { offset } : { offset, base };
   }

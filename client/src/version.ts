@@ -21,7 +21,9 @@ export function parseVersion(text: string, field = 'version'): Version {
   const match = VERSION.exec(text);
   const offset = match === null ? Number.NaN : Number(match[3]);
   if (match === null || !Number.isSafeInteger(offset)) {
-    throw new LatchkeyError('position-invalid', `${field} takes a version like k3x9.1042, but got ${quote(text)}.`, { field });
+    throw new LatchkeyError('position-invalid', `${field} takes a version like k3x9.1042, but got ${quote(text)}.`, {
+      field,
+    });
   }
   return { epoch: match[1] as string, partition: Number(match[2] ?? 0), offset };
 }

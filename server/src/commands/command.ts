@@ -32,7 +32,11 @@ export type RemoveCommand = { readonly op: 'remove'; readonly returnPrevious?: b
 export type ExpireCommand = { readonly op: 'expire'; readonly ttlMicros: number | null } & Keyed;
 export type ReadCommand = { readonly op: 'read' } & Keyed;
 /** What a source found under the key where it lives; recorded if it differs from the entry. Never accepted from outside. */
-export type ObserveCommand = { readonly op: 'observe'; readonly found: Payload | undefined; readonly expires?: number } & Keyed;
+export type ObserveCommand = {
+  readonly op: 'observe';
+  readonly found: Payload | undefined;
+  readonly expires?: number;
+} & Keyed;
 /** Expanded by the log into removes of the keys present at decision time; not atomic as a whole. */
 export interface RemoveMatchingCommand {
   readonly op: 'removeMatching';

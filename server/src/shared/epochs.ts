@@ -64,7 +64,8 @@ export class EpochTable {
     if (!this.#epochs.some((epoch) => epoch.id === position.epoch)) return false;
     return position.components.every(
       ({ offset, base }, partition) =>
-        this.holds(position.epoch, partition, offset) && (base === undefined || this.holds(position.epoch, partition, base)),
+        this.holds(position.epoch, partition, offset) &&
+        (base === undefined || this.holds(position.epoch, partition, base)),
     );
   }
 }
