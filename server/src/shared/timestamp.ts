@@ -2,14 +2,14 @@ import type { Timestamp } from './change.ts';
 
 /** The first and last moments that have a text: years 0001–9999, UTC, in microseconds since 1970. */
 export const MICROS_MIN = -62_135_596_800_000_000;
-export const MICROS_MAX = 253_402_300_799_999_968;
+export const MICROS_MAX = 253_402_300_800_000_000 - 32;
 
 // Nobody sends more; the text is kept with the entry, so its length is bounded.
 const TEXT_MAX = 64;
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334] as const;
 const DAYS_OF_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 // Just inside 2⁵³, by a whole second, so that a sum with a fraction is exact too.
-const EXACT_BELOW = 9_007_199_253_000_000;
+const EXACT_TO = 9_007_199_253_000_000;
 const DASH = 45;
 const COLON = 58;
 
@@ -54,7 +54,7 @@ export function parseTimestamp(text: string): Timestamp | undefined {
     fraction = 999_999;
   }
   const wholeMicros = (minutes * 60 + second) * 1_000_000;
-  const micros = wholeMicros + (Math.abs(wholeMicros) < EXACT_BELOW ? fraction : fraction - (fraction % 32));
+  const micros = wholeMicros + (Math.abs(wholeMicros) <= EXACT_TO ? fraction : fraction - (fraction % 32));
   return micros < MICROS_MIN || micros > MICROS_MAX ? undefined : { micros, text };
 }
 
