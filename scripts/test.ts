@@ -1,0 +1,88 @@
+/**
+ * Runs every `*.test.ts` of the repository, after bringing up what they need.
+ *
+ *   npm test                               everything
+ *   npm test -- server/src/log e2e         only files whose path contains one of these
+ *   LATCHKEY_SKIP=chromium npm test        leaves out the files that need these services; they are counted and named
+ */
+import { spawn } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SERVICES, type Service, servicesNamed, startServices } from './services.ts';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const FOLDERS = ['client', 'server', 'dashboard', 'test', 'bench', 'scripts'];
+const TEST_TIMEOUT_MS = 180_000;
+const CONCURRENCY = 2;
+
+function testFiles(words: readonly string[]): readonly string[] {
+  return FOLDERS.flatMap((folder) =>
+    globSync(`${folder}/**/*.test.ts`, { cwd: ROOT, exclude: ['**/node_modules/**', '**/dist/**'] }),
+  )
+    .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+    .sort();
+}
+
+/** Whether the file imports the support module of the service, by whatever relative path. */
+function needs(file: string, service: Service): boolean {
+  const path = join(ROOT, file);
+  const imports = readFileSync(path, 'utf8').matchAll(/from '(\.{1,2}\/[^']+)'/g);
+  for (const [, specifier] of imports) {
+    if (relative(ROOT, resolve(dirname(path), specifier as string)) === service.support) return true;
+  }
+  return false;
+}
+
+function runTests(files: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
+  const args = [
+    '--conditions=source',
+    '--test',
+    `--test-concurrency=${CONCURRENCY}`,
+    `--test-timeout=${TEST_TIMEOUT_MS}`,
+    '--test-reporter=spec',
+  ];
+  const child = spawn(process.execPath, [...args, ...files], {
+    cwd: ROOT,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  process.on('SIGINT', forward);
+  process.on('SIGTERM', forward);
+  return new Promise((done, fail) => {
+    child.once('error', fail);
+    child.once('exit', (code) => done(code ?? 1));
+  });
+}
+
+async function main(): Promise<number> {
+  const skipped = servicesNamed((process.env.LATCHKEY_SKIP ?? '').split(',').filter((name) => name !== ''));
+  const files = testFiles(process.argv.slice(2));
+  const left = files.filter((file) => skipped.some((service) => needs(file, service)));
+  const wanted = files.filter((file) => !left.includes(file));
+  if (left.length > 0) {
+    const names = skipped.map((service) => service.name).join(', ');
+    process.stdout.write(`LATCHKEY_SKIP=${names}: ${left.length} of ${files.length} test files left out:\n`);
+    for (const file of left) process.stdout.write(`  ${file}\n`);
+  }
+  if (wanted.length === 0) {
+    process.stderr.write(
+      `No test file is left to run; npm test takes parts of paths, but got ${JSON.stringify(process.argv.slice(2))}.\n`,
+    );
+    return 1;
+  }
+  const services = await startServices(SERVICES.filter((service) => wanted.some((file) => needs(file, service))));
+  try {
+    return await runTests(wanted, services.env);
+  } finally {
+    await services.stop();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
