@@ -1,11 +1,16 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { Command, Refusal } from '../commands/command.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Feed } from '../feed/feed.ts';
+import type { Format, Message } from '../formats/format.ts';
 import type { Log } from '../log/log.ts';
 import type { Access, Principal } from '../shared/access.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
+import type { Source } from '../sources/source.ts';
 
 /** What every gateway is built on. A gateway holds no state of the data: it asks the log and its view, and hands watchers to the feed. */
 export interface Core {
@@ -19,6 +24,30 @@ export interface Core {
   readonly metrics: Registry;
   /** Version of this program, e.g. `0.1.0`. */
   readonly programVersion: string;
+  readonly formats: GatewayFormats;
+  readonly replayer: Replayer;
+  readonly sources: readonly Source[];
+}
+
+/** The formats that gateways read bodies with. They are adapters of another stage, so `main.ts` hands them in. */
+export interface GatewayFormats {
+  /** A JSON array of commands, or NDJSON, one command a line. */
+  readonly command: Format;
+  readonly cacheEvent: EventFormat;
+  /** `{"Key":…,"Value":…}` becomes one `put` of text. */
+  readonly kvStore: Format;
+}
+
+/** A format whose message holds events, each of which is answered by itself. */
+export interface EventFormat extends Format {
+  /** One group of commands per event, in order; a refusal where not even the events can be told apart. */
+  decodeEvents(message: Message): readonly (readonly (Command | Refusal)[])[] | Refusal;
+}
+
+/** How dead letters are decoded again: by the format of their source as it is configured now. */
+export interface Replayer {
+  /** Undefined where no source of that name is configured any more. */
+  formatOf(source: string): Format | undefined;
 }
 
 /** A protocol towards clients. `register` adds its routes to the one HTTP listener, which has checked Host and Origin before. */
@@ -29,3 +58,13 @@ export interface Gateway {
 
 /** Who sent this request: `anonymous` until users exist. */
 export type PrincipalOf = (request: FastifyRequest) => Principal;
+
+/** Takes over a WebSocket handshake whose Host, Origin and path were checked. `head` is what was read beyond the request. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Hands WebSocket handshakes for exactly this path (without query) to a gateway; other paths are answered `404`. */
+    onUpgrade(path: string, handler: UpgradeHandler): void;
+  }
+}
