@@ -12,6 +12,8 @@ export type ControlEvent =
     }
   | { readonly op: 'synced'; readonly position: string }
   | { readonly op: 'progress'; readonly position: string }
+  /** WebSocket only: the watch leaves the group's shared frames until its next `synced`; its own frames carry its id. */
+  | { readonly op: 'behind'; readonly position: string }
   | { readonly op: 'conflated'; readonly from: string; readonly to: string }
   | { readonly op: 'reset'; readonly reason: ResetReason; readonly position: string; readonly snapshotTo?: string }
   | { readonly op: 'bye'; readonly afterMs: number };
