@@ -70,3 +70,58 @@ export interface View {
    */
   reach(position: Position, timeoutMs: number, signal?: AbortSignal): Promise<void>;
 }
+
+/** A small ordered store of bytes in the same transaction as the view, for what a log keeps beside its changes. */
+export interface Table {
+  get(key: Buffer): Buffer | undefined;
+  /** Pairs with `start ≤ key < end`, in the byte order of the keys. */
+  range(start: Buffer, end: Buffer, limit: number): readonly { readonly key: Buffer; readonly value: Buffer }[];
+  /** MUST be called within `Step.also`. */
+  put(key: Buffer, value: Buffer): void;
+  /** MUST be called within `Step.also`. */
+  remove(key: Buffer): void;
+}
+
+/** A change that has its place, and the change of the same key that it replaces (undefined where there was none). */
+export interface Placed {
+  readonly change: Change;
+  readonly before: Change | undefined;
+}
+
+/** What becomes durable together, or not at all. */
+export interface Step {
+  /** In offset order; the offsets of a partition go on from its head without a hole. */
+  readonly placed: readonly Placed[];
+  readonly nowMicros: number;
+  /** Collects at most this many tombstones that are older than the setting. */
+  readonly collectMax?: number;
+  /** Writes to tables in the same transaction. */
+  readonly also?: () => void;
+}
+
+/** An entry whose expiry or freshness is due. */
+export interface Due {
+  readonly kind: 'expiry' | 'valid';
+  readonly key: string;
+  /** Microseconds since 1970. */
+  readonly at: number;
+}
+
+/** The view as the log sees it. Nobody but the log holds this type. */
+export interface WritableView extends View {
+  /**
+   * Resolves when the step is flushed and shown. One step at a time.
+   * @throws LatchkeyError `storage-full`: nothing of the step was kept, and the view goes on as it was.
+   */
+  apply(step: Step): Promise<void>;
+  table(name: TableName): Table;
+  /** What is due at or before a moment, earliest first. */
+  due(nowMicros: number, max: number): readonly Due[];
+  /** When the next entry is due, or the next tombstone can be collected; undefined where nothing waits. */
+  nextDueMicros(): number | undefined;
+  backup(path: string): Promise<{ readonly bytes: number }>;
+  close(): Promise<void>;
+}
+
+export const TABLE_NAMES = ['progress', 'idempotency', 'idempotencyOrder', 'deadLetters', 'leases', 'ledger'] as const;
+export type TableName = (typeof TABLE_NAMES)[number];

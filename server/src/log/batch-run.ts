@@ -1,0 +1,283 @@
+import { type ErrorCode, LatchkeyError, type Version } from '@latchkey/client';
+import { type Command, type KeyCommand, type Outcome, type Refusal, REMOVED_KEYS_MAX, type RemoveMatchingCommand } from '../commands/command.ts';
+import { decide } from '../commands/decide.ts';
+import { type DecideContext, finishOutcome } from '../commands/decision.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Access } from '../shared/access.ts';
+import { type Change, isLive } from '../shared/change.ts';
+import { compileGlob } from '../shared/glob.ts';
+import type { View } from '../view/view.ts';
+import type { LocalDeadLetters } from './local-dead-letters.ts';
+import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
+import type { LocalLeases } from './local-leases.ts';
+import type { LocalProgress } from './local-progress.ts';
+import type { Batch } from './log.ts';
+import type { Stage } from './stage.ts';
+
+export interface BatchParts {
+  readonly view: View;
+  readonly access: Access;
+  readonly settings: Pick<Settings, 'limits' | 'deciding'>;
+  readonly progress: LocalProgress;
+  readonly idempotency: LocalIdempotency;
+  readonly leases: LocalLeases;
+  readonly deadLetters: LocalDeadLetters;
+}
+
+/** A `removeMatching` that is under way: it may take several steps. */
+interface Removal {
+  readonly keys: string[];
+  removed: number;
+  after: string | undefined;
+  version: Version | undefined;
+}
+
+/**
+ * One batch on its way through deciding: its commands in order, each seeing the earlier ones, over as many steps as it takes.
+ *
+ * Invariant: `outcomes` holds exactly the outcomes of the commands before `#next`.
+ */
+export class BatchRun {
+  readonly batch: Batch;
+  readonly outcomes: Outcome[] = [];
+  readonly #parts: BatchParts;
+  readonly #mustFitOneStep: boolean;
+  #next = 0;
+  #removal: Removal | undefined;
+
+  constructor(batch: Batch, parts: BatchParts) {
+    this.batch = batch;
+    this.#parts = parts;
+    const { atomic, deadLetters, fence, progress } = batch;
+    this.#mustFitOneStep = atomic === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
+  }
+
+  /**
+   * Decides as much as the stage takes. `more`: the stage must become durable before the rest.
+   * @throws LatchkeyError for the batch as a whole; the stage is then as before.
+   */
+  run(stage: Stage): 'done' | 'more' {
+    const mark = stage.mark();
+    try {
+      const repeat = this.#repeat();
+      if (repeat !== undefined) {
+        this.outcomes.push(...repeat);
+        return 'done';
+      }
+      const result = this.#mustFitOneStep ? this.#runWhole(stage) : this.#runPart(stage);
+      if (result === 'done') this.#rememberSender(stage);
+      return result;
+    } catch (error) {
+      stage.rollback(mark);
+      throw error;
+    }
+  }
+
+  #runPart(stage: Stage): 'done' | 'more' {
+    const { commands } = this.batch;
+    while (this.#next < commands.length) {
+      if (stage.isFull) return 'more';
+      const command = commands[this.#next] as Command | Refusal;
+      const outcome = this.#outcomeOf(command, stage);
+      if (outcome === undefined) return 'more';
+      this.outcomes.push(outcome);
+      this.#next += 1;
+    }
+    return 'done';
+  }
+
+  #runWhole(stage: Stage): 'done' | 'more' {
+    const mark = stage.mark();
+    const isFresh = stage.isEmpty;
+    this.#checkFence();
+    if (this.batch.progress !== undefined) this.#parts.progress.advance(stage, this.batch.progress);
+    if (this.batch.deadLetters !== undefined) this.#parts.deadLetters.stage(stage, this.batch.deadLetters);
+    for (const command of this.batch.commands) {
+      const outcome = this.#wholeOutcomeOf(command, stage);
+      this.outcomes.push(outcome);
+      if (stage.isOversized(mark)) throw tooBig();
+    }
+    if (this.batch.atomic === true && this.outcomes.some(isFailure)) {
+      stage.rollback(mark);
+      this.outcomes.forEach((outcome, index) => {
+        if (!isFailure(outcome)) this.outcomes[index] = ABORTED;
+      });
+      return 'done';
+    }
+    if (stage.isOversized() && !isFresh) {
+      stage.rollback(mark);
+      this.outcomes.length = 0;
+      return 'more';
+    }
+    return 'done';
+  }
+
+  #wholeOutcomeOf(command: Command | Refusal, stage: Stage): Outcome {
+    if ('op' in command && command.op === 'removeMatching') {
+      if (this.batch.atomic === true) return refused('not-atomic', '`removeMatching` cannot be part of an atomic batch; send it by itself.', 'op');
+      const outcome = this.#removeMatching(command, stage, Number.POSITIVE_INFINITY);
+      if (outcome === undefined) throw tooBig();
+      return outcome;
+    }
+    return this.#outcomeOf(command, stage) as Outcome;
+  }
+
+  /** Undefined: it goes on in the next step. */
+  #outcomeOf(command: Command | Refusal, stage: Stage): Outcome | undefined {
+    if ('outcome' in command) return command;
+    const name = command.idempotencyKey === undefined ? undefined : `key\0${this.batch.principal.id}\0${command.idempotencyKey}`;
+    if (name === undefined) return this.#decideCommand(command, stage);
+    const digest = digestOf(command);
+    const first = this.#removal === undefined ? this.#parts.idempotency.find(name, digest) : undefined;
+    if (first === 'mismatch') {
+      return refused('idempotency-mismatch', 'The idempotency key was used before with another body; take a new key for a new command.', 'idempotencyKey');
+    }
+    if (first !== undefined) return first[0];
+    const outcome = this.#decideCommand(command, stage);
+    if (outcome !== undefined && outcome.outcome !== 'refused' && outcome.outcome !== 'value') {
+      this.#parts.idempotency.remember(stage, name, digest, [outcome]);
+    }
+    return outcome;
+  }
+
+  #decideCommand(command: Command, stage: Stage): Outcome | undefined {
+    return command.op === 'removeMatching' ? this.#removeMatching(command, stage, EXPAND_MAX) : this.#decideKey(command, stage);
+  }
+
+  #decideKey(command: KeyCommand, stage: Stage): Outcome {
+    const { access, settings, view } = this.#parts;
+    const action = command.op === 'read' ? 'read' : 'write';
+    if (!access.allowed(this.batch.principal, action, command.key)) {
+      return refused('forbidden', `This principal may not ${action} that key.`, 'key');
+    }
+    const entry = stage.get(command.key);
+    if ((command.op === 'put' || command.op === 'merge') && this.#isStoreFull(entry, stage)) {
+      const limit = settings.limits.storeBytesMax;
+      const message = `The store holds limits.storeBytesMax (${limit} bytes): new keys are refused until something is removed or the setting is raised.`;
+      return refused('store-full', message, 'key', limit);
+    }
+    const decision = decide(entry, command, this.#context(stage, view));
+    let last = entry;
+    for (const draft of decision.drafts) last = stage.add(draft);
+    return finishOutcome(decision.outcome, last, (change) => view.epochs.version(change));
+  }
+
+  #context(stage: Stage, view: View): DecideContext {
+    const { deciding, limits } = this.#parts.settings;
+    return {
+      now: stage.nowMicros,
+      maxFutureSkewMicros: deciding.maxFutureSkewMs * 1000,
+      valueBytesMax: limits.valueBytesMax,
+      origin: this.batch.origin,
+      holdsVersion: ({ epoch, partition, offset }) =>
+        view.epochs.holds(epoch, partition, offset) && offset <= view.head(partition) + stage.placed.length,
+    };
+  }
+
+  #isStoreFull(entry: Change | undefined, stage: Stage): boolean {
+    const max = this.#parts.settings.limits.storeBytesMax;
+    if (max === 0 || (entry !== undefined && isLive(entry, stage.nowMicros))) return false;
+    return this.#parts.view.counts().bytes + stage.bytes >= max;
+  }
+
+  #removeMatching(command: RemoveMatchingCommand, stage: Stage, examineMax: number): Outcome | undefined {
+    const removal = this.#removal ?? this.#startRemoval(command, stage);
+    let pages = 0;
+    for (;;) {
+      const page = this.#parts.view.list({
+        pattern: command.pattern,
+        limit: 250,
+        ...(removal.after === undefined ? {} : { after: removal.after }),
+      });
+      for (const { key } of page.entries) this.#removeOne(key, command, stage, removal);
+      removal.after = page.next;
+      if (page.next === undefined) break;
+      pages += 1;
+      if (pages >= examineMax || stage.isFull) return undefined;
+    }
+    this.#removal = undefined;
+    const { keys, removed, version } = removal;
+    const truncated = removed > keys.length;
+    if (command.dryRun === true) return { outcome: 'value', keys, truncated };
+    return { outcome: 'applied', removed, keys, truncated, ...(version === undefined ? {} : { version }) };
+  }
+
+  /** What is staged is not in the view's list yet, so it goes first. */
+  #startRemoval(command: RemoveMatchingCommand, stage: Stage): Removal {
+    const removal: Removal = { keys: [], removed: 0, after: undefined, version: undefined };
+    this.#removal = removal;
+    const glob = compileGlob(command.pattern);
+    const staged = new Set(stage.placed.map(({ change }) => change.key).filter((key) => glob.matches(key)));
+    for (const key of staged) {
+      if (this.#parts.view.get(key)?.op !== 'remove' && this.#parts.view.get(key) !== undefined) continue;
+      this.#removeOne(key, command, stage, removal);
+    }
+    return removal;
+  }
+
+  #removeOne(key: string, command: RemoveMatchingCommand, stage: Stage, removal: Removal): void {
+    if (command.dryRun === true) {
+      const entry = stage.get(key);
+      if (entry === undefined || !isLive(entry, stage.nowMicros)) return;
+      if (!this.#parts.access.allowed(this.batch.principal, 'read', key)) return;
+    } else {
+      const outcome = this.#decideKey({ op: 'remove', key }, stage);
+      if (outcome.outcome !== 'applied') return;
+      removal.version = outcome.version;
+    }
+    removal.removed += 1;
+    if (removal.keys.length < REMOVED_KEYS_MAX) removal.keys.push(key);
+  }
+
+  #checkFence(): void {
+    const { fence } = this.batch;
+    if (fence === undefined) return;
+    const current = this.#parts.leases.fence(fence.lease);
+    if (current === fence.number) return;
+    throw new LatchkeyError('conflict', `The lease ${fence.lease} is at fence ${current}, not ${fence.number}: somebody else holds it now.`, {
+      field: 'fence',
+    });
+  }
+
+  #senderName(): string | undefined {
+    const { sender } = this.batch;
+    return sender === undefined ? undefined : `sender\0${sender.incarnation}\0${sender.sequence}`;
+  }
+
+  #repeat(): readonly Outcome[] | undefined {
+    const name = this.#senderName();
+    if (name === undefined || this.#next > 0 || this.#removal !== undefined) return undefined;
+    const first = this.#parts.idempotency.find(name, '');
+    return first === 'mismatch' ? undefined : first;
+  }
+
+  #rememberSender(stage: Stage): void {
+    const name = this.#senderName();
+    if (name !== undefined) this.#parts.idempotency.remember(stage, name, '', this.outcomes);
+  }
+}
+
+/** Pages of a removal that one step looks at before it lets others on. */
+const EXPAND_MAX = 8;
+
+const ABORTED: Refusal = {
+  outcome: 'refused',
+  code: 'atomic-aborted',
+  message: 'Another command of this atomic batch was not applied, so nothing of it was.',
+};
+
+function isFailure(outcome: Outcome): boolean {
+  return outcome.outcome === 'refused' || outcome.outcome === 'conflict' || outcome.outcome === 'late';
+}
+
+function refused(code: ErrorCode, message: string, field: string, limit?: number): Refusal {
+  return limit === undefined ? { outcome: 'refused', code, message, field } : { outcome: 'refused', code, message, field, limit };
+}
+
+function tooBig(): LatchkeyError {
+  return new LatchkeyError(
+    'batch-too-big',
+    'A batch that is atomic, fenced or carries source progress must fit one step of 1,000 changes and 1 MiB; send it in smaller ones.',
+    { limit: 1000 },
+  );
+}

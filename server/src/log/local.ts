@@ -1,0 +1,298 @@
+import { randomUUID } from 'node:crypto';
+import { LatchkeyError, type Position } from '@latchkey/client';
+import type { Outcome } from '../commands/command.ts';
+import { decideDue } from '../commands/due.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Access } from '../shared/access.ts';
+import type { Clock } from '../shared/clock.ts';
+import type { ReportFault } from '../shared/logger.ts';
+import type { WritableView } from '../view/view.ts';
+import { batchBytes } from './batch-bytes.ts';
+import { BatchRun } from './batch-run.ts';
+import { LocalDeadLetters } from './local-dead-letters.ts';
+import { LocalIdempotency } from './local-idempotency.ts';
+import { LocalLeases } from './local-leases.ts';
+import { LocalProgress } from './local-progress.ts';
+import type { Batch, Log, LogState, Settled } from './log.ts';
+import { Stage } from './stage.ts';
+
+/** Entries that fell due are decided before the batches of a tick, at most this many. */
+const DUES_MAX = 1000;
+const COLLECT_MAX = 1000;
+/** The wall clock may jump: what is due is looked for at least this often while anything waits. */
+const DUE_CHECK_MS = 1000;
+const RETRY_MS = 2000;
+
+export interface LocalLogOptions {
+  readonly view: WritableView;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly settings: Pick<Settings, 'limits' | 'deciding' | 'deadLetters' | 'idempotency'>;
+  readonly reportFault: ReportFault;
+}
+
+interface Job {
+  readonly run: BatchRun;
+  readonly bytes: number;
+  readonly resolve: (settled: Settled) => void;
+  readonly reject: (error: unknown) => void;
+  /** Outcomes that are durable already, where the batch takes several steps. */
+  durable: number;
+}
+
+/**
+ * The embedded log: stands between everybody who submits and the view on this machine. All that arrives in one turn is decided
+ * together and made durable in one transaction; while that is flushed, the next tick gathers.
+ *
+ * Invariant: one step is on its way at a time, and jobs are settled in the order in which they were submitted.
+ */
+export class LocalLog implements Log {
+  readonly kind = 'local';
+  readonly node = randomUUID().slice(0, 8);
+  readonly view: WritableView;
+  readonly deadLetters: LocalDeadLetters;
+  readonly leases: LocalLeases;
+  readonly #progress: LocalProgress;
+  readonly #idempotency: LocalIdempotency;
+  readonly #options: LocalLogOptions;
+  readonly #jobs: Job[] = [];
+  #leaseWrites: { readonly write: () => void; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  #pendingCommands = 0;
+  #pendingBytes = 0;
+  #pump: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: string | undefined;
+  #isClosing = false;
+  #closed: Promise<void> | undefined;
+
+  /** Decides what fell due while nobody ran, then answers. */
+  static async open(options: LocalLogOptions): Promise<LocalLog> {
+    const log = new LocalLog(options);
+    await log.settleDue();
+    return log;
+  }
+
+  private constructor(options: LocalLogOptions) {
+    this.#options = options;
+    const { settings, view } = options;
+    this.view = view;
+    const ledger = view.table('ledger');
+    this.deadLetters = new LocalDeadLetters(view.table('deadLetters'), ledger, settings.deadLetters);
+    this.leases = new LocalLeases(view.table('leases'), options.clock, (write) => this.#durably(write));
+    this.#progress = new LocalProgress(view.table('progress'));
+    const tables = { table: view.table('idempotency'), order: view.table('idempotencyOrder'), ledger };
+    this.#idempotency = new LocalIdempotency(tables, view, settings.idempotency);
+  }
+
+  submit(batch: Batch): Promise<Settled> {
+    if (this.#isClosing) return Promise.reject(closing());
+    const bytes = batchBytes(batch);
+    const { pendingBytesMax, pendingCommandsMax } = this.#options.settings.limits;
+    const isOver =
+      this.#pendingCommands + batch.commands.length > pendingCommandsMax || this.#pendingBytes + bytes > pendingBytesMax;
+    // A single batch may be bigger than the bound on what waits; it is let in when nothing does.
+    if (isOver && this.#jobs.length > 0) {
+      const message = `${this.#pendingCommands} commands (${this.#pendingBytes} bytes) wait to be written already; come back in a second.`;
+      return Promise.reject(new LatchkeyError('overloaded', message, { retryAfter: 1 }));
+    }
+    const { access, settings } = this.#options;
+    const parts = {
+      view: this.view,
+      access,
+      settings,
+      progress: this.#progress,
+      idempotency: this.#idempotency,
+      leases: this.leases,
+      deadLetters: this.deadLetters,
+    };
+    return new Promise((resolve, reject) => {
+      this.#jobs.push({ run: new BatchRun(batch, parts), bytes, resolve, reject, durable: 0 });
+      this.#pendingCommands += batch.commands.length;
+      this.#pendingBytes += bytes;
+      this.#wake();
+    });
+  }
+
+  async progress(source: string): Promise<Readonly<Record<string, string>>> {
+    return this.#progress.read(source);
+  }
+
+  state(): LogState {
+    if (this.#isClosing) return { isReady: false, reason: 'the server is stopping' };
+    return this.#failure === undefined ? { isReady: true } : { isReady: false, reason: this.#failure };
+  }
+
+  async backup(path: string): Promise<{ readonly bytes: number; readonly position: Position }> {
+    const position = this.view.position();
+    const { bytes } = await this.view.backup(path);
+    return { bytes, position };
+  }
+
+  /** Decides everything that is due now. */
+  async settleDue(): Promise<void> {
+    this.#wake();
+    await this.#pump;
+  }
+
+  close(): Promise<void> {
+    this.#isClosing = true;
+    this.#closed ??= (async () => {
+      while (this.#pump !== undefined) await this.#pump;
+      clearTimeout(this.#timer);
+      await this.view.close();
+    })();
+    return this.#closed;
+  }
+
+  #durably(write: () => void): Promise<void> {
+    if (this.#isClosing) return Promise.reject(closing());
+    return new Promise((resolve, reject) => {
+      this.#leaseWrites.push({ write, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    this.#pump ??= this.#runPump().catch((error: unknown) => this.#options.reportFault('log', error));
+  }
+
+  async #runPump(): Promise<void> {
+    // What else arrives in this turn of the event loop goes into the same step.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      let mayHaveMore = true;
+      while (mayHaveMore) mayHaveMore = await this.#step();
+    } finally {
+      this.#pump = undefined;
+      this.#schedule();
+    }
+  }
+
+  /** Decides and commits one step; false when nothing is left to do now. */
+  async #step(): Promise<boolean> {
+    const stage = new Stage(this.view);
+    const dues = this.#decideDues(stage);
+    const touched = this.#decideJobs(stage);
+    const leaseWrites = this.#leaseWrites;
+    this.#leaseWrites = [];
+    const hasTombstones = stage.isEmpty && this.#isCollectionDue(stage.nowMicros);
+    if (stage.isEmpty && leaseWrites.length === 0 && !hasTombstones) {
+      this.#settle(touched, undefined);
+      // Without a flush to wait for, a long removal or a stream of reads would never let the event loop turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      return this.#jobs.length > 0;
+    }
+    let failure: unknown;
+    try {
+      await this.view.apply({
+        placed: stage.placed,
+        nowMicros: stage.nowMicros,
+        collectMax: COLLECT_MAX,
+        also: () => {
+          this.#progress.write();
+          this.#idempotency.write(stage.nowMicros);
+          this.deadLetters.write(stage.nowMicros);
+          for (const { write } of leaseWrites) write();
+        },
+      });
+      this.#failure = undefined;
+    } catch (error) {
+      failure = error;
+      this.#failure = error instanceof Error ? error.message : 'the store failed';
+    }
+    this.#progress.settle();
+    this.#idempotency.settle(failure === undefined);
+    this.deadLetters.settle(failure === undefined);
+    for (const { resolve, reject } of leaseWrites) failure === undefined ? resolve() : reject(failure);
+    this.#settle(touched, failure);
+    return this.#jobs.length > 0 || (failure === undefined && (dues === DUES_MAX || this.#isCollectionDue(stage.nowMicros)));
+  }
+
+  #decideDues(stage: Stage): number {
+    const dues = this.view.due(stage.nowMicros, DUES_MAX);
+    for (const { key } of dues) {
+      const entry = stage.get(key);
+      const draft = entry === undefined ? undefined : decideDue(entry, stage.nowMicros);
+      if (draft !== undefined) stage.add(draft);
+      if (stage.isFull) return DUES_MAX;
+    }
+    return dues.length;
+  }
+
+  /** Lets jobs into the stage in their order; returns those that are done or under way with it. */
+  #decideJobs(stage: Stage): readonly { readonly job: Job; readonly isDone: boolean; readonly error?: unknown }[] {
+    const touched: { job: Job; isDone: boolean; error?: unknown }[] = [];
+    while (this.#jobs.length > 0) {
+      const job = this.#jobs[0] as Job;
+      try {
+        if (job.run.run(stage) === 'more') {
+          touched.push({ job, isDone: false });
+          return touched;
+        }
+        touched.push({ job, isDone: true });
+      } catch (error) {
+        touched.push({ job, isDone: true, error: error instanceof LatchkeyError ? error : this.#bug(error) });
+      }
+      this.#jobs.shift();
+      if (stage.isFull) return touched;
+    }
+    return touched;
+  }
+
+  #settle(touched: readonly { readonly job: Job; readonly isDone: boolean; readonly error?: unknown }[], failure: unknown): void {
+    const position = this.view.position();
+    for (const { job, isDone, error } of touched) {
+      if (error !== undefined || (failure !== undefined && job.durable === 0)) {
+        this.#leave(job);
+        job.reject(error ?? failure);
+      } else if (failure !== undefined) {
+        this.#leave(job);
+        job.resolve({ outcomes: withFailure(job, failure), position });
+      } else if (isDone) {
+        this.#leave(job);
+        job.resolve({ outcomes: job.run.outcomes, position });
+      } else {
+        job.durable = job.run.outcomes.length;
+      }
+    }
+  }
+
+  #leave(job: Job): void {
+    // A job that is not done yet is always the first.
+    if (this.#jobs[0] === job) this.#jobs.shift();
+    this.#pendingCommands -= job.run.batch.commands.length;
+    this.#pendingBytes -= job.bytes;
+  }
+
+  #isCollectionDue(nowMicros: number): boolean {
+    const next = this.view.nextDueMicros();
+    return next !== undefined && next <= nowMicros;
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#isClosing) return;
+    const next = this.view.nextDueMicros();
+    if (next === undefined) return;
+    const delayMs = Math.max(1, Math.min(DUE_CHECK_MS, Math.ceil((next - this.view.nowMicros()) / 1000)));
+    this.#timer = setTimeout(() => this.#wake(), this.#failure === undefined ? delayMs : RETRY_MS);
+    this.#timer.unref();
+  }
+
+  #bug(error: unknown): LatchkeyError {
+    this.#options.reportFault('log', error);
+    return new LatchkeyError('internal', 'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.', { cause: error });
+  }
+}
+
+function closing(): LatchkeyError {
+  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
+}
+
+/** What became durable keeps its outcome; the rest is told that it did not. */
+function withFailure(job: Job, failure: unknown): readonly Outcome[] {
+  const message = failure instanceof Error ? failure.message : 'The store failed; nothing of this command was kept.';
+  return job.run.batch.commands.map((_, index) =>
+    index < job.durable ? (job.run.outcomes[index] as Outcome) : { outcome: 'refused', code: 'storage-full', message },
+  );
+}

@@ -1,0 +1,90 @@
+import { placeChange } from '../commands/decision.ts';
+import { type Change, type ChangeDraft, payloadBytes } from '../shared/change.ts';
+import type { Placed, View } from '../view/view.ts';
+
+/** A durable step holds at most this, or one change of any size. */
+export const STEP_CHANGES_MAX = 1000;
+export const STEP_BYTES_MAX = 1024 * 1024;
+
+/** What a change takes beside its value, roughly: enough for a bound. */
+const CHANGE_OVERHEAD_BYTES = 100;
+
+export interface Mark {
+  readonly placed: number;
+  readonly bytes: number;
+  readonly undos: number;
+}
+
+/**
+ * Stands between deciding and the view: the changes and notes of a step that is not durable yet, seen by what is decided after
+ * them. It writes nothing itself.
+ *
+ * Invariant: offsets go on from the view's head without a hole, in the order of `placed`.
+ */
+export class Stage {
+  readonly placed: Placed[] = [];
+  /** The log's `now` for the whole step. */
+  readonly nowMicros: number;
+  readonly #view: View;
+  readonly #partition = 0;
+  readonly #latest = new Map<string, Change | undefined>();
+  readonly #undos: (() => void)[] = [];
+  #bytes = 0;
+
+  constructor(view: View) {
+    this.#view = view;
+    this.nowMicros = view.nowMicros();
+  }
+
+  get isEmpty(): boolean {
+    return this.placed.length === 0 && this.#undos.length === 0;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isFull(): boolean {
+    return this.placed.length >= STEP_CHANGES_MAX || this.#bytes >= STEP_BYTES_MAX;
+  }
+
+  /** Whether what was added since the mark is more than one step may hold; without a mark, whether the whole is. */
+  isOversized(mark: Mark = { placed: 0, bytes: 0, undos: 0 }): boolean {
+    const changes = this.placed.length - mark.placed;
+    return changes > STEP_CHANGES_MAX || (changes > 1 && this.#bytes - mark.bytes > STEP_BYTES_MAX);
+  }
+
+  get(key: string): Change | undefined {
+    return this.#latest.has(key) ? this.#latest.get(key) : this.#view.get(key);
+  }
+
+  /** Gives a draft its place. */
+  add(draft: ChangeDraft): Change {
+    const before = this.get(draft.key);
+    const offset = this.#view.head(this.#partition) + this.placed.length + 1;
+    const change = placeChange(draft, before, { partition: this.#partition, offset });
+    this.placed.push({ change, before });
+    this.#latest.set(change.key, change);
+    this.#bytes += CHANGE_OVERHEAD_BYTES + change.key.length + (change.value === undefined ? 0 : payloadBytes(change.value));
+    return change;
+  }
+
+  /** Notes something beside the changes; `undo` takes it back should the batch be rolled back or the step fail. */
+  note(undo: () => void): void {
+    this.#undos.push(undo);
+  }
+
+  mark(): Mark {
+    return { placed: this.placed.length, bytes: this.#bytes, undos: this.#undos.length };
+  }
+
+  /** Takes back all that was added since the mark. */
+  rollback(mark: Mark): void {
+    while (this.placed.length > mark.placed) {
+      const { change, before } = this.placed.pop() as Placed;
+      this.#latest.set(change.key, before);
+    }
+    this.#bytes = mark.bytes;
+    while (this.#undos.length > mark.undos) this.#undos.pop()?.();
+  }
+}

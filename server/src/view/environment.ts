@@ -1,0 +1,161 @@
+import { randomInt } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, openSync, closeSync, readSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { LatchkeyError } from '@latchkey/client';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { EPOCHS_MAX, type Epoch } from '../shared/epochs.ts';
+
+/** The layout of the data directory. A newer one is refused; an older one is brought up to date at opening. */
+export const FORMAT_VERSION = 1;
+
+export const STORE_FILE = 'latchkey.mdb';
+const EPOCH_ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
+const LMDB_MAGIC = 0xbeefc0de;
+
+export type Bytes = Database<Buffer, Buffer>;
+
+/** @throws LatchkeyError `data-unwritable` */
+export function prepareDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new LatchkeyError(
+      'data-unwritable',
+      `The data directory ${resolve(directory)} cannot be used (${code}); check its path and permissions, or choose another --data.`,
+      { field: 'data', cause: error },
+    );
+  }
+}
+
+function corrupt(file: string, what: string, cause?: unknown): LatchkeyError {
+  return new LatchkeyError(
+    'data-corrupt',
+    `${resolve(file)} is not a readable Latchkey store: ${what}. It was left as it is; restore a backup, or choose another --data.`,
+    { field: 'data', cause },
+  );
+}
+
+/**
+ * LMDB maps its file into memory: a file cut short would kill the process at the first page that is not there, so the pages that
+ * its two meta pages speak of are counted first.
+ *
+ * @throws LatchkeyError `data-corrupt`
+ */
+export function checkStoreFile(file: string): void {
+  if (!existsSync(file)) return;
+  const size = statSync(file).size;
+  if (size === 0) return;
+  const pages = Buffer.alloc(8192);
+  const descriptor = openSync(file, 'r');
+  try {
+    if (readSync(descriptor, pages, 0, pages.length, 0) < pages.length) throw corrupt(file, 'it is shorter than its own head');
+  } finally {
+    closeSync(descriptor);
+  }
+  const metas = [metaOf(pages, 0)];
+  const pageSize = metas[0]?.pageSize ?? 4096;
+  if (pageSize === 4096) metas.push(metaOf(pages, 4096));
+  const newest = metas.filter((meta) => meta !== undefined).sort((a, b) => b.transaction - a.transaction)[0];
+  if (newest === undefined) throw corrupt(file, 'its head is damaged');
+  const expected = (newest.lastPage + 1) * newest.pageSize;
+  if (size < expected) throw corrupt(file, `it has ${size} bytes where its head speaks of ${expected}`);
+}
+
+interface Meta {
+  readonly pageSize: number;
+  readonly lastPage: number;
+  readonly transaction: number;
+}
+
+/** The fields of LMDB's `MDB_meta` behind the 16-byte (or, in newer layouts, 24-byte) page header. */
+function metaOf(pages: Buffer, page: number): Meta | undefined {
+  for (const header of [16, 24]) {
+    const at = page + header;
+    if (pages.readUInt32LE(at) !== LMDB_MAGIC) continue;
+    const tables = at + 24;
+    const pageSize = pages.readUInt32LE(tables);
+    return {
+      pageSize: pageSize >= 512 && pageSize <= 65_536 ? pageSize : 4096,
+      lastPage: Number(pages.readBigUInt64LE(tables + 96)),
+      transaction: Number(pages.readBigUInt64LE(tables + 104)),
+    };
+  }
+  return undefined;
+}
+
+export interface Environment {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  readonly database: (name: string) => Bytes;
+}
+
+/** @throws LatchkeyError `data-corrupt` */
+export function openEnvironment(directory: string, options: { readonly isReadOnly?: boolean } = {}): Environment {
+  const file = join(directory, STORE_FILE);
+  checkStoreFile(file);
+  try {
+    const root = open<Buffer, Buffer>({
+      path: file,
+      noSubdir: true,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      maxDbs: 16,
+      maxReaders: 126,
+      // A commit answers when it is flushed, not before: what is shown is what survives.
+      overlappingSync: false,
+      readOnly: options.isReadOnly ?? false,
+    });
+    return {
+      root,
+      database: (name) => root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }),
+    };
+  } catch (error) {
+    throw corrupt(file, error instanceof Error ? error.message : 'it cannot be opened', error);
+  }
+}
+
+const FORMAT_KEY = Buffer.from('format');
+const EPOCHS_KEY = Buffer.from('epochs');
+
+/** @throws LatchkeyError `data-newer`, `data-corrupt` */
+export function checkFormat(meta: Bytes, directory: string): 'new' | 'known' {
+  const stored = meta.get(FORMAT_KEY);
+  if (stored === undefined) return 'new';
+  const version = readJson<{ version: number }>(stored, directory).version;
+  if (version > FORMAT_VERSION) {
+    throw new LatchkeyError(
+      'data-newer',
+      `The data directory ${resolve(directory)} has format ${version}, written by a newer Latchkey; this one reads up to ${FORMAT_VERSION}. Start the newer version.`,
+      { field: 'data' },
+    );
+  }
+  return 'known';
+}
+
+export function readJson<T>(bytes: Buffer, directory: string): T {
+  try {
+    return JSON.parse(bytes.toString()) as T;
+  } catch (error) {
+    throw corrupt(join(directory, STORE_FILE), 'its own records cannot be read', error);
+  }
+}
+
+export function readEpochs(meta: Bytes, directory: string): readonly Epoch[] {
+  const stored = meta.get(EPOCHS_KEY);
+  return stored === undefined ? [] : readJson<readonly Epoch[]>(stored, directory);
+}
+
+/** Every opening of the directory is a new epoch: what a crash may have taken back is never mistaken for what comes now. */
+export function startEpoch(meta: Bytes, before: readonly Epoch[], first: readonly number[]): readonly Epoch[] {
+  const id = Array.from({ length: 8 }, () => EPOCH_ALPHABET[randomInt(36)]).join('');
+  const epochs = [...before, { id, first }].slice(-EPOCHS_MAX);
+  meta.put(FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION })));
+  meta.put(EPOCHS_KEY, Buffer.from(JSON.stringify(epochs)));
+  return epochs;
+}
+
+/** Whether a directory holds something that is not ours to write into. */
+export function isEmptyDirectory(directory: string): boolean {
+  return !existsSync(directory) || readdirSync(directory).length === 0;
+}

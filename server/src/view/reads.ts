@@ -1,0 +1,163 @@
+import type { Change } from '../shared/change.ts';
+import { isLive } from '../shared/change.ts';
+import { compileGlob } from '../shared/glob.ts';
+import { afterPrefix, offsetOf, placeKey } from './keys.ts';
+import { decodeRecord } from './record.ts';
+import type { ViewState } from './state.ts';
+import type { Place, Store } from './store.ts';
+import type { ListOptions, ListPage, Placed, ScanOptions, ScanPage } from './view.ts';
+import type { Collected, Trim } from './window.ts';
+
+/** A page of a listing looks at no more keys than this, so that a rare pattern can't hold the process. */
+const EXAMINE_MAX = 20_000;
+const LIST_BYTES_MAX = 4 * 1024 * 1024;
+
+/**
+ * Answers from the store as of the durable head. A commit shows in the store a moment before its flush is reported; for that
+ * moment the entries it replaces are kept here.
+ *
+ * Invariant: no answer holds a change beyond `state.heads`.
+ */
+export class ViewReads {
+  readonly #store: Store;
+  readonly #nowMicros: () => number;
+  #state: ViewState;
+  #historyFloors: readonly number[];
+  #tombstoneFloors: readonly number[];
+  #before = new Map<string, Change | undefined>();
+
+  constructor(store: Store, state: ViewState, nowMicros: () => number) {
+    this.#store = store;
+    this.#state = state;
+    this.#nowMicros = nowMicros;
+    this.#historyFloors = state.historyFloors;
+    this.#tombstoneFloors = state.tombstoneFloors;
+  }
+
+  get state(): ViewState {
+    return this.#state;
+  }
+
+  get historyFloors(): readonly number[] {
+    return this.#historyFloors;
+  }
+
+  get tombstoneFloors(): readonly number[] {
+    return this.#tombstoneFloors;
+  }
+
+  beginStep(placed: readonly Placed[], trims: readonly Trim[], collected: readonly Collected[]): void {
+    // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
+    for (const { change, before } of placed) if (!this.#before.has(change.key)) this.#before.set(change.key, before);
+    const historyFloors = [...this.#historyFloors];
+    for (const { partition, floor } of trims) historyFloors[partition] = Math.max(historyFloors[partition] as number, floor);
+    const tombstoneFloors = [...this.#tombstoneFloors];
+    for (const { place } of collected) {
+      if (place === undefined) continue;
+      const { offset, partition } = place;
+      tombstoneFloors[partition] = Math.max(tombstoneFloors[partition] as number, offset);
+    }
+    this.#historyFloors = historyFloors;
+    this.#tombstoneFloors = tombstoneFloors;
+  }
+
+  adopt(state: ViewState): void {
+    this.#state = state;
+  }
+
+  endStep(): void {
+    this.#before = new Map();
+  }
+
+  get(key: string): Change | undefined {
+    const place = this.#store.place(Buffer.from(key));
+    if (place === undefined) return undefined;
+    if (this.#isBeyond(place)) return this.#before.get(key);
+    return this.#store.change(place.partition, place.offset);
+  }
+
+  scan(partition: number, after: number, options: ScanOptions): ScanPage {
+    const until = Math.min(options.until, this.#state.heads[partition] ?? 0);
+    const changes: Change[] = [];
+    let bytes = 0;
+    let reached = after;
+    if (after >= until) return { changes, reached: Math.max(after, until) };
+    const range = { start: placeKey(partition, after + 1), end: placeKey(partition, until + 1), limit: EXAMINE_MAX };
+    let examined = 0;
+    for (const { key, value } of this.#store.changes.getRange(range)) {
+      examined += 1;
+      const offset = offsetOf(key);
+      const change = decodeRecord(value, partition, offset);
+      if (!(options.skipRemoves && change.op === 'remove') && !(options.skipSuperseded && this.#isSuperseded(change))) {
+        changes.push(change);
+        bytes += value.length;
+      }
+      reached = offset;
+      if (changes.length >= options.changesMax || bytes >= options.bytesMax) return { changes, reached };
+    }
+    // Short of the limit the range is exhausted: whatever lies between the last record and `until` is gone.
+    return { changes, reached: examined < EXAMINE_MAX ? until : reached };
+  }
+
+  chain(key: string, after: number, max: number): readonly number[] {
+    const offsets: number[] = [];
+    let change = this.get(key);
+    while (change !== undefined && change.offset > after && offsets.length < max) {
+      offsets.push(change.offset);
+      change = change.previous === 0 ? undefined : this.#store.change(change.partition, change.previous);
+    }
+    return offsets;
+  }
+
+  list(options: ListOptions): ListPage {
+    const glob = options.pattern === undefined ? undefined : compileGlob(options.pattern);
+    const prefix = longest(options.prefix ?? '', glob?.literalPrefix ?? '');
+    if (prefix === undefined) return { entries: [] };
+    const prefixBytes = Buffer.from(prefix);
+    const end = afterPrefix(prefixBytes);
+    const afterKey = options.after === undefined ? undefined : Buffer.concat([Buffer.from(options.after), Buffer.from([0])]);
+    const start = afterKey !== undefined && Buffer.compare(afterKey, prefixBytes) > 0 ? afterKey : prefixBytes;
+    const nowMicros = this.#nowMicros();
+    const entries: Change[] = [];
+    let bytes = 0;
+    let examined = 0;
+    const range = { start, limit: EXAMINE_MAX, ...(end === undefined ? {} : { end }) };
+    for (const { key: keyBytes, value: place } of this.#store.entries.getRange(range)) {
+      examined += 1;
+      const key = keyBytes.toString();
+      if (glob === undefined || glob.matches(key)) {
+        const entry = this.#entryAt(key, place);
+        if (entry !== undefined && isLive(entry, nowMicros)) {
+          entries.push(entry);
+          bytes += entry.value?.data.length ?? 0;
+        }
+      }
+      const isFull = entries.length >= options.limit || bytes >= (options.bytesMax ?? LIST_BYTES_MAX);
+      if (isFull || examined >= EXAMINE_MAX) return { entries, next: key };
+    }
+    return { entries };
+  }
+
+  #entryAt(key: string, stored: Buffer): Change | undefined {
+    const place = { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
+    if (this.#isBeyond(place)) return this.#before.get(key);
+    return place.isRemove ? undefined : this.#store.change(place.partition, place.offset);
+  }
+
+  #isBeyond(place: Place): boolean {
+    return place.offset > (this.#state.heads[place.partition] ?? 0);
+  }
+
+  #isSuperseded(change: Change): boolean {
+    const place = this.#store.place(Buffer.from(change.key));
+    if (place === undefined) return true;
+    if (!this.#isBeyond(place)) return place.offset !== change.offset;
+    return this.#before.get(change.key)?.offset !== change.offset;
+  }
+}
+
+/** The longer of two prefixes that must both hold; undefined where they exclude each other. */
+function longest(a: string, b: string): string | undefined {
+  if (a.startsWith(b)) return a;
+  return b.startsWith(a) ? b : undefined;
+}

@@ -1,0 +1,128 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type Bytes, checkFormat, type Environment, openEnvironment, readJson, STORE_FILE } from './environment.ts';
+import { placeKey } from './keys.ts';
+import { decodeRecord } from './record.ts';
+import { emptyState, type ViewState } from './state.ts';
+import type { Change } from '../shared/change.ts';
+import { LatchkeyError } from '@latchkey/client';
+
+const STATE_KEY = Buffer.from('state');
+const ENTRY_BYTES = 10;
+
+/** Where the last change of a key lies. */
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+  readonly isRemove: boolean;
+}
+
+/**
+ * The named databases of a data directory and their plain reads and writes. It knows nothing of what is durable: the view does.
+ */
+export class Store {
+  readonly directory: string;
+  readonly environment: Environment;
+  readonly entries: Bytes;
+  readonly changes: Bytes;
+  readonly dues: Bytes;
+  readonly tombstones: Bytes;
+  readonly meta: Bytes;
+  readonly isNew: boolean;
+  #hasFailed = false;
+
+  /** @throws LatchkeyError `data-corrupt`, `data-newer` */
+  constructor(directory: string, options: { readonly isReadOnly?: boolean } = {}) {
+    this.directory = directory;
+    this.environment = openEnvironment(directory, options);
+    this.meta = this.environment.database('meta');
+    this.isNew = checkFormat(this.meta, directory) === 'new';
+    this.entries = this.environment.database('entries');
+    this.changes = this.environment.database('changes');
+    this.dues = this.environment.database('dues');
+    this.tombstones = this.environment.database('tombstones');
+  }
+
+  readState(partitions: number): ViewState {
+    const stored = this.meta.get(STATE_KEY);
+    return stored === undefined ? emptyState(partitions) : readJson<ViewState>(stored, this.directory);
+  }
+
+  writeState(state: ViewState): void {
+    this.#watch(this.meta.put(STATE_KEY, Buffer.from(JSON.stringify(state))));
+  }
+
+  place(key: Buffer): Place | undefined {
+    const stored = this.entries.get(key);
+    return stored === undefined
+      ? undefined
+      : { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
+  }
+
+  writePlace(key: Buffer, change: Change): void {
+    const place = Buffer.allocUnsafe(ENTRY_BYTES);
+    place[0] = change.partition;
+    place[1] = change.op === 'remove' ? 1 : 0;
+    place.writeDoubleLE(change.offset, 2);
+    this.entries.put(key, place);
+  }
+
+  change(partition: number, offset: number): Change | undefined {
+    const record = this.changes.get(placeKey(partition, offset));
+    return record === undefined ? undefined : decodeRecord(record, partition, offset);
+  }
+
+  /**
+   * Everything that `write` puts becomes durable together.
+   * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.
+   */
+  async commit(write: () => void): Promise<void> {
+    let thrown: unknown;
+    try {
+      await this.environment.root.batch(() => {
+        try {
+          write();
+        } catch (error) {
+          // LMDB keeps what was put before an exception: the caller must not go on as if nothing had been.
+          thrown = error;
+        }
+      });
+    } catch (error) {
+      throw await this.#translate(error);
+    } finally {
+      this.environment.root.resetReadTxn();
+    }
+    if (thrown !== undefined) throw thrown;
+    this.#hasFailed = false;
+  }
+
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  async backup(path: string): Promise<number> {
+    mkdirSync(dirname(path), { recursive: true });
+    await this.environment.root.backup(path, true);
+    return statSync(path).size;
+  }
+
+  async close(): Promise<void> {
+    await this.environment.root.close();
+  }
+
+  /** Each put is a promise of its own that nobody awaits; the commit's promise tells all there is to tell. */
+  #watch(written: Promise<boolean>): void {
+    written.catch(() => undefined);
+  }
+
+  async #translate(error: unknown): Promise<LatchkeyError> {
+    this.#hasFailed = true;
+    const cause: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError).catch((reason) => reason);
+    const reason = cause instanceof Error ? cause.message : error instanceof Error ? error.message : 'unknown';
+    return new LatchkeyError(
+      'storage-full',
+      `${join(this.directory, STORE_FILE)} could not be written (${reason}); nothing of this write was kept. Free space or mend the disk, then repeat it.`,
+      { retryAfter: 5, cause: cause ?? error },
+    );
+  }
+}
