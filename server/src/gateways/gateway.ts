@@ -31,11 +31,24 @@ export interface Core {
 
 /** The formats that gateways read bodies with. They are adapters of another stage, so `main.ts` hands them in. */
 export interface GatewayFormats {
-  /** A JSON array of commands, or NDJSON, one command a line. */
-  readonly command: Format;
+  readonly command: CommandFormat;
   readonly cacheEvent: EventFormat;
   /** `{"Key":…,"Value":…}` becomes one `put` of text. */
   readonly kvStore: Format;
+}
+
+/** What a body of commands held. The answer takes the same form: an array, one object, or one line per command. */
+export interface DecodedCommands {
+  readonly form: 'array' | 'object' | 'ndjson';
+  readonly commands: readonly (Command | Refusal)[];
+}
+
+/** WIRE's commands, as `POST /v1/commands` and WebSocket frames carry them. */
+export interface CommandFormat extends Format {
+  /** A refusal of the whole where nothing of the body has a place. */
+  decodeBody(body: Buffer, contentType?: string): DecodedCommands | Refusal;
+  /** One command from its JSON text or parsed object; `ignored` names the protocol's own fields around it, such as `id`. */
+  decodeFrame(frame: string | object, ignored?: readonly string[]): Command | Refusal;
 }
 
 /** A format whose message holds events, each of which is answered by itself. */
