@@ -1,0 +1,112 @@
+/** Writes the reference pages that are made from the code; `--check` fails where one is not what the code says. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { ERRORS } from '@latchkey/client';
+import { describeGroups, describeSettings, type SettingDescription } from '../server/src/config/describe.ts';
+
+const NOTE = '<!-- Made by `node --conditions=source scripts/docs.ts`; change the code, not this page. -->';
+
+const FORMS: Readonly<Record<Exclude<SettingDescription['kind'], 'choice' | 'count'>, string>> = {
+  text: 'text',
+
+  bytes: 'size',
+  duration: 'duration',
+
+  flag: 'true or false',
+  list: 'list',
+};
+
+function settingsPage(): string {
+  const settings = describeSettings();
+  const groups = describeGroups();
+  const single = settings.filter(({ path }) => !path.includes('.'));
+  const sections = groups.map((group) => {
+    const own = settings.filter(({ path }) => path.startsWith(`${group.path}.`));
+    return `## ${group.path}\n\n${group.about}\n\n${settingsTable(own)}`;
+  });
+  return `# Settings
+
+${NOTE}
+
+Every setting has a default; \`latchkey serve\` needs none. They come from five places, and later wins: presets, the file
+\`latchkey.yaml\` of the directory where the server is started (or \`--config FILE\`), environment variables, flags. Mappings are
+merged name by name, lists are replaced. \`latchkey config check\` prints what results. Everything is checked before anything is
+opened, and every fault is told at once.
+
+- **Durations** are text with a unit: \`500ms\`, \`15s\`, \`5m\`, \`24h\`, \`7d\`, \`2w\`. A bare number is refused, except 0.
+- **Sizes** are bytes, or text with a unit: \`64KB\` is 64,000 bytes, \`64KiB\` is 65,536.
+- **Variables** take lists and mappings as JSON (\`LATCHKEY_HTTP_CORS_ORIGINS='["https://example.org"]'\`,
+  \`LATCHKEY_LIMITS='{"keyBytesMax":200}'\`). An empty variable is an unset one. A variable that begins with \`LATCHKEY_\` and is no
+  setting is a fault. What Kubernetes injects for services (\`LATCHKEY_PORT=tcp://…\`, \`…_SERVICE_HOST\`) is ignored with a warning.
+- **Flags** of \`latchkey serve\`: \`--host\`, \`--port\`, \`--data\`, \`--log\`, \`--preset\`, \`--insecure\`, \`--log-level\`,
+  \`--log-format\`, \`--config\` (also \`LATCHKEY_CONFIG\`).
+
+\`\`\`yaml
+# latchkey.yaml
+http: { port: 8080, trustedHosts: [latchkey.example.org] }
+data: /var/lib/latchkey
+limits: { valueBytesMax: 256KiB }
+tombstones: { ageMax: 14d }
+\`\`\`
+
+${sections.join('\n\n')}
+
+## Others
+
+${settingsTable(single)}
+`;
+}
+
+function settingsTable(settings: readonly SettingDescription[]): string {
+  const rows = settings.map(({ about, aliases, defaultText, kind, path, takes, variable }) => {
+    const form = kind === 'choice' || kind === 'count' ? takes : FORMS[kind];
+    const variables = [variable, ...aliases].map((name) => `\`${name}\``).join(', ');
+    return `| \`${path}\` | ${cell(form)} | \`${cell(defaultText)}\` | ${cell(about)} | ${variables} |`;
+  });
+  return ['| setting | takes | default | what it does | variable |', '|---|---|---|---|---|', ...rows].join('\n');
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(
+    ([code, { about, close, exit, retryable, status }]) =>
+      `| <a id="${code}"></a>\`${code}\` | ${cell(about)} | ${status} | ${close} | ${exit} | ${retryable ? 'yes' : 'no'} |`,
+  );
+  return `# Errors
+
+${NOTE}
+
+Every refusal and every fault has one code, the same on every protocol and in the command line. Over HTTP it is the body
+\`{"error":{"code":"value-too-big","message":"…","field":"value","limit":1048576,"requestId":"…"}}\`; on a WebSocket a frame
+\`{"op":"error","id":…,"code":…}\`, or the reason of the close; in the command line one line on standard error (with \`--json\` the
+same object) and the exit code. The message says what happened, where, with what value, and what to do next.
+
+WebSocket close codes from 4000 to 4499 mean "come back", from 4500 "don't". Exit codes: 1 error, 2 usage or settings, 3 not found,
+4 conflict, 5 unauthorised, 6 unavailable, 7 timeout.
+
+| code | what it means | HTTP status | close code | exit code | try again |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+const pages = { 'docs/settings.md': settingsPage(), 'docs/errors.md': errorsPage() };
+const isCheck = process.argv.includes('--check');
+for (const [path, text] of Object.entries(pages)) {
+  const file = new URL(`../${path}`, import.meta.url);
+  if (!isCheck) writeFileSync(file, text);
+  else if (readIfThere(file) !== text) {
+    console.error(`${path} is not what the code says; run: node --conditions=source scripts/docs.ts`);
+    process.exitCode = 1;
+  }
+}
+
+function readIfThere(file: URL): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

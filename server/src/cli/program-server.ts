@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import type { BackupOptions } from './backup.ts';
+import { examples } from './program-data.ts';
+import type { ServeOptions } from './serve.ts';
+
+/** The commands that work where the data is, without a running server. */
+export function addMaintenance(program: Command): void {
+  addBackup(program);
+  const config = program.command('config').description('settings of the server');
+  withSettings(config.command('check'))
+    .description('check the settings that serve would take, and print them')
+    .addHelpText('after', examples('latchkey config check --config latchkey.yaml'))
+    .action(async (options: ServeOptions) => {
+      const { runConfigCheck } = await import('./config-check.ts');
+      await runConfigCheck(options);
+    });
+  program
+    .command('completion')
+    .description('print a completion script for your shell')
+    .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText(
+      'after',
+      examples(
+        'source <(latchkey completion bash)',
+        'latchkey completion zsh > "$' + '{fpath[1]}/_latchkey"',
+        'latchkey completion fish > ~/.config/fish/completions/latchkey.fish',
+      ),
+    )
+    .action(async (shell: string) => {
+      const { printCompletion } = await import('./completion.ts');
+      await printCompletion(program, shell);
+    });
+}
+
+export function addServe(program: Command): void {
+  withSettings(program.command('serve').configureHelp({ showGlobalOptions: false }))
+    .description('run the server; SIGTERM or Ctrl-C stops it cleanly, a second one at once')
+    .addHelpText(
+      'after',
+      examples(
+        'latchkey serve',
+        'latchkey serve --port 8080 --data /var/lib/latchkey --log-format json',
+        'latchkey serve --preset kv-store --host 0.0.0.0 --insecure',
+      ),
+    )
+    .action(async (options: ServeOptions) => {
+      const { runServe } = await import('./serve.ts');
+      await runServe(options);
+    });
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .option('--host <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--port <port>', 'port to listen on (default 23333; 0 takes a free one)')
+    .option('--data <dir>', 'data directory (default ./latchkey-data)')
+    .option('--log <kind>', 'which log: local')
+    .option('--preset <name...>', 'settings of a system that Latchkey replaces: kv-store')
+    .option('--resp <host:port>', 'the Redis protocol gateway, of a later version')
+    .option('--config <file>', 'settings file (default latchkey.yaml, if it is there)')
+    .option('--insecure', 'allow listening beyond loopback without authentication')
+    .option('--log-level <level>', 'debug, info, warn or error')
+    .option('--log-format <format>', 'json or text');
+}
+
+function addBackup(program: Command): void {
+  program
+    .command('backup')
+    .description('copy the data directory, also while a server runs on it')
+    .argument('<destination>', 'a path that does not exist yet')
+    .option('--data <dir>', 'data directory (default: as serve)')
+    .option('--config <file>', 'settings file (default latchkey.yaml, if it is there)')
+    .addHelpText('after', examples('latchkey backup /backups/2026-11-20 --data /var/lib/latchkey'))
+    .action(async (destination: string, _options: object, command: Command) => {
+      const { runBackup } = await import('./backup.ts');
+      await runBackup(destination, command.optsWithGlobals<BackupOptions>());
+    });
+  program
+    .command('restore')
+    .description('make a data directory of a backup')
+    .argument('<source>', 'what backup wrote')
+    .option('--data <dir>', 'data directory to make; must not exist or be empty (default: as serve)')
+    .option('--config <file>', 'settings file (default latchkey.yaml, if it is there)')
+    .addHelpText('after', examples('latchkey restore /backups/2026-11-20 --data /var/lib/latchkey'))
+    .action(async (source: string, _options: object, command: Command) => {
+      const { runRestore } = await import('./backup.ts');
+      await runRestore(source, command.optsWithGlobals<BackupOptions>());
+    });
+}

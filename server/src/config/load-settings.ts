@@ -1,0 +1,157 @@
+import { resolve } from 'node:path';
+import { LatchkeyError, quote } from '@latchkey/client';
+import { isLoopback } from '../shared/loopback.ts';
+import { describeGroups, describeSettings } from './describe.ts';
+import type { Environment } from './environment.ts';
+import { configInvalid, type Fault, shown } from './fault.ts';
+import { PRESETS, refuseLater, refuseLaterPresets } from './later.ts';
+import { emptyTree, getPath, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
+import { PRESET_NAMES, settingsSchema } from './schema.ts';
+import type { Settings } from './settings.ts';
+import { readEnvironment } from './settings-environment.ts';
+import { readSettingsFile } from './settings-file.ts';
+import { didYouMean } from './suggestion.ts';
+
+/** The flags of `latchkey serve`, as typed. */
+export interface Flags {
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly data?: string | undefined;
+  readonly log?: string | undefined;
+  readonly preset?: readonly string[] | undefined;
+  readonly resp?: string | undefined;
+  readonly insecure?: boolean | undefined;
+  readonly logLevel?: string | undefined;
+  readonly logFormat?: string | undefined;
+}
+
+export interface Places {
+  readonly flags?: Flags;
+  readonly environment?: Environment;
+  /** `--config`; without it `latchkey.yaml` of `cwd` is read if it exists. */
+  readonly file?: string | undefined;
+  readonly cwd: string;
+}
+
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** For the log, once there is one. */
+  readonly warnings: readonly string[];
+  /** Paths that something other than a preset or a default has set. */
+  readonly given: ReadonlySet<string>;
+}
+
+/**
+ * Settings from presets, file, environment and flags; later wins. `data` results absolute.
+ * @throws LatchkeyError `config-invalid` with every fault at once, `insecure-listen`
+ */
+export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places): LoadedSettings {
+  const fromFile = readSettingsFile(cwd, file);
+  const fromEnvironment = readEnvironment(environment);
+  const said = [...(fromFile === undefined ? [] : [fromFile]), fromEnvironment, readFlags(flags)];
+  const asked = mergeLayers(said);
+  const { tree, origins } = mergeLayers([...presetLayers(asked.tree), asked]);
+  const faults: Fault[] = [...fromEnvironment.faults];
+  const note = (fault: Fault) => faults.push({ origin: originOf(fault.path, origins), ...fault });
+  for (const fault of [...refuseLater(tree), ...refuseLaterPresets(presetNames(tree), PRESET_NAMES)]) note(fault);
+  const parsed = settingsSchema.safeParse(tree);
+  if (!parsed.success)
+    for (const fault of parsed.error.issues.flatMap((issue) => describeIssue(issue, tree))) note(fault);
+  else for (const fault of crossFaults(parsed.data)) note(fault);
+  if (faults.length > 0) throw configInvalid(faults);
+  const settings = { ...(parsed.data as Settings), data: resolve(cwd, (parsed.data as Settings).data) };
+  refuseOpenListening(settings);
+  return { settings, warnings: fromEnvironment.warnings, given: new Set(asked.origins.keys()) };
+}
+
+function readFlags(flags: Flags): Layer {
+  const tree = emptyTree();
+  const origins = new Map<string, string>();
+  const put = (path: string, flag: string, value: unknown) => {
+    if (value === undefined) return;
+    setPath(tree, path, value);
+    origins.set(path, flag);
+  };
+  put('http.host', '--host', flags.host);
+  put(
+    'http.port',
+    '--port',
+    flags.port === undefined || !/^[0-9]+$/.test(flags.port) ? flags.port : Number(flags.port),
+  );
+  put('data', '--data', flags.data);
+  put('log.kind', '--log', flags.log);
+  put('resp.listen', '--resp', flags.resp);
+  put('presets', '--preset', flags.preset);
+  put('insecure', '--insecure', flags.insecure);
+  put('logLevel', '--log-level', flags.logLevel);
+  put('logFormat', '--log-format', flags.logFormat);
+  if (flags.resp !== undefined) origins.set('resp', '--resp');
+  return { tree, origins };
+}
+
+function presetNames(tree: Tree): string[] {
+  return Array.isArray(tree.presets) ? tree.presets.filter((name): name is string => typeof name === 'string') : [];
+}
+
+function presetLayers(tree: Tree): Layer[] {
+  return presetNames(tree).map((name) => {
+    const preset = Object.hasOwn(PRESETS, name) ? (PRESETS[name] as Tree) : {};
+    return { tree: preset, origins: new Map(Object.keys(preset).map((path) => [path, `preset ${name}`])) };
+  });
+}
+
+/** Where a value was set: its own place, or the nearest mapping around it. */
+function originOf(path: string, origins: ReadonlyMap<string, string>): string | undefined {
+  for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
+    const origin = origins.get(at);
+    if (origin !== undefined) return origin;
+  }
+  return undefined;
+}
+
+type Issue = NonNullable<ReturnType<typeof settingsSchema.safeParse>['error']>['issues'][number];
+
+function describeIssue(issue: Issue, tree: Tree): Fault[] {
+  const names = issue.path.filter((step): step is string => typeof step === 'string');
+  const path = names.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const full = path === '' ? key : `${path}.${key}`;
+      return { path: full, says: `is not a setting.${suggestPath(full)}` };
+    });
+  }
+  if (issue.code === 'custom' && issue.params?.whole === true) return [{ path, says: issue.message }];
+  const takes =
+    [...describeSettings(), ...describeGroups()].find((one) => one.path === path)?.takes ?? 'something else';
+  const index = issue.path.find((step) => typeof step === 'number');
+  const value = getPath(tree, path);
+  const wrong = index !== undefined && Array.isArray(value) ? value[index] : value;
+  return [{ path, says: `takes ${takes}, but got ${shown(path, wrong)}` }];
+}
+
+/** A misspelt name is looked for beside its siblings first, then everywhere by its last word. */
+function suggestPath(path: string): string {
+  const known = [...describeSettings(), ...describeGroups()].map((one) => one.path);
+  const near = didYouMean(path, known);
+  if (near !== '') return near;
+  const last = path.slice(path.lastIndexOf('.') + 1).toLowerCase();
+  const same = known.find((one) => one.slice(one.lastIndexOf('.') + 1).toLowerCase() === last);
+  return same === undefined ? '' : ` Did you mean ${same}?`;
+}
+
+/** What no single setting can tell. */
+function crossFaults({ limits }: Settings): Fault[] {
+  if (limits.valueBytesMax <= limits.bodyBytesMax) return [];
+  const says = `is ${limits.valueBytesMax}, which limits.bodyBytesMax (${limits.bodyBytesMax}) never lets in; raise that too`;
+  return [{ path: 'limits.valueBytesMax', says }];
+}
+
+function refuseOpenListening({ http, insecure }: Settings): void {
+  if (insecure || isLoopback(http.host)) return;
+  throw new LatchkeyError(
+    'insecure-listen',
+    `http.host ${quote(http.host)} lets other machines in, and there is no authentication. ` +
+      'Listen on 127.0.0.1, or allow it with --insecure (insecure: true, LATCHKEY_INSECURE=true).',
+    { field: 'http.host' },
+  );
+}

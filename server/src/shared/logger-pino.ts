@@ -1,0 +1,154 @@
+/**
+ * The log lines of a process: JSON by pino, or text to read, to one file descriptor, never blocking the turn that logs.
+ * It does not choose what is worth a line, and never sees values or bodies; should a token slip in, its name gives it away.
+ *
+ * Invariant: at most `PENDING_BYTES_MAX` wait for a slow reader; beyond it lines are dropped, and counted in the next line that fits.
+ */
+import { LatchkeyError } from '@latchkey/client';
+import pino from 'pino';
+import { type Clock, systemClock } from './clock.ts';
+import type { Logger } from './logger.ts';
+
+export interface LoggerOptions {
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly logFormat: 'json' | 'text';
+  /** On every line as `cluster`; empty: left out. */
+  readonly clusterLabel: string;
+  readonly clock?: Clock;
+  /** File descriptor or path; default 2, standard error. */
+  readonly destination?: number | string;
+}
+
+export interface RootLogger extends Logger {
+  /** Writes out what still waits. For the last moment before the process ends. */
+  flush(): void;
+}
+
+type Level = LoggerOptions['logLevel'];
+type Fields = Readonly<Record<string, unknown>>;
+type WriteLine = (level: Level, fields: Fields, message: string) => void;
+
+const PENDING_BYTES_MAX = 4 * 1024 * 1024;
+const LEVELS: readonly Level[] = ['debug', 'info', 'warn', 'error'];
+const SECRET_NAME = /^(authorization|cookie|set-cookie|jwt)$|pass(word|wd|phrase)?$|secret|token$|credential|apikey/i;
+const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^:/?#@\s]*:)[^@/?#\s]*@/gi;
+
+export function createLogger(options: LoggerOptions): RootLogger {
+  const destination = pino.destination({ dest: options.destination ?? 2, sync: false, maxLength: PENDING_BYTES_MAX });
+  let dropped = 0;
+  destination.on('drop', () => {
+    dropped += 1;
+  });
+  // A reader that went (a closed pipe) is no reason to end the server.
+  destination.on('error', () => {});
+  const base: Fields = options.clusterLabel === '' ? {} : { cluster: options.clusterLabel };
+  const clock = options.clock ?? systemClock;
+  const time = () => new Date(Math.floor(clock.nowMicros() / 1000)).toISOString();
+  const writeLine =
+    options.logFormat === 'json' ? jsonLines(destination, options.logLevel, time) : textLines(destination, time);
+  const writeCounted: WriteLine = (level, fields, message) => {
+    if (dropped === 0) return writeLine(level, fields, message);
+    const logLinesDropped = dropped;
+    dropped = 0;
+    return writeLine(level, { ...fields, logLinesDropped }, message);
+  };
+  const logger = loggerOf(writeCounted, LEVELS.indexOf(options.logLevel), base);
+  return {
+    ...logger,
+    flush: () => {
+      try {
+        destination.flushSync();
+      } catch {
+        // Nothing was ever written, or the reader is gone.
+      }
+    },
+  };
+}
+
+function loggerOf(writeLine: WriteLine, least: number, base: Fields): Logger {
+  const at = (level: Level) => (fields: Fields, message: string) => {
+    if (LEVELS.indexOf(level) >= least) writeLine(level, clean({ ...base, ...fields }), message);
+  };
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => loggerOf(writeLine, least, { ...base, ...fields }),
+  };
+}
+
+function jsonLines(destination: pino.DestinationStream, level: Level, time: () => string): WriteLine {
+  const json = pino(
+    {
+      level,
+      base: null,
+      messageKey: 'message',
+      // What is handed over is clean already; pino's own serializer would write errors' messages once more.
+      serializers: { err: (fields: unknown) => fields },
+      timestamp: () => `,"time":"${time()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  return (at, fields, message) => json[at](fields, withoutPasswords(message));
+}
+
+function textLines(destination: pino.DestinationStream, time: () => string): WriteLine {
+  return (level, fields, message) => {
+    let line = `${time().replace(/\.\d+Z$/, 'Z')} ${level.toUpperCase()} ${oneLine(message)}`;
+    for (const [name, value] of Object.entries(fields)) line += ` ${name}=${textOf(value)}`;
+    destination.write(`${line}\n`);
+  };
+}
+
+/** Errors become what an operator needs of them, and what bears a secret's name is not written. */
+function clean(fields: Fields): Fields {
+  const cleaned: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    if (SECRET_NAME.test(name)) cleaned[name] = '[redacted]';
+    else cleaned[name] = cleanValue(value, 0);
+  }
+  return cleaned;
+}
+
+function cleanValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return withoutPasswords(value);
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Error) return errorFields(value, depth);
+  if (depth > 4) return '[nested deeper]';
+  if (Array.isArray(value)) return value.slice(0, 100).map((each) => cleanValue(each, depth + 1));
+  const inner: Record<string, unknown> = {};
+  for (const [name, each] of Object.entries(value)) {
+    inner[name] = SECRET_NAME.test(name) ? '[redacted]' : cleanValue(each, depth + 1);
+  }
+  return inner;
+}
+
+function errorFields(error: Error, depth: number): unknown {
+  const { cause, code } = error as Error & { code?: unknown };
+  return {
+    type: error.name,
+    ...(code === undefined ? {} : { code }),
+    message: cleanValue(error.message, depth),
+    // A LatchkeyError is expected and says all in its message; of anything else the place in the code is wanted.
+    ...(error instanceof LatchkeyError ? {} : { stack: cleanValue(error.stack, depth) }),
+    ...(cause instanceof Error && depth < 4 ? { cause: errorFields(cause, depth + 1) } : {}),
+  };
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return /^[^\s"=\\\p{Cc}]+$/u.test(value) ? value : JSON.stringify(value);
+  return JSON.stringify(value) ?? String(value);
+}
+
+/** A line feed in a message must not forge a second line. */
+function oneLine(text: string): string {
+  return withoutPasswords(text).replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+}
+
+function withoutPasswords(text: string): string {
+  return text.replace(URL_PASSWORD, '$1***@');
+}
