@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
-import type { Command, Refusal } from '../commands/command.ts';
+import type { Command, Outcome, Refusal } from '../commands/command.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Format, Message } from '../formats/format.ts';
@@ -51,10 +51,23 @@ export interface CommandFormat extends Format {
   decodeFrame(frame: string | object, ignored?: readonly string[]): Command | Refusal;
 }
 
+/** One event of a message: what it wants, and how its sender is told, as JSON text, once the log has answered. */
+export interface DecodedEvent {
+  readonly commands: readonly (Command | Refusal)[];
+  /** `outcomes` are those of `commands`, in order; `position` is where they can be read. */
+  answer(outcomes: readonly Outcome[], position: string): string;
+}
+
+/** What a message of events held: one, or an array of them. The answer takes the same form. */
+export interface DecodedEvents {
+  readonly form: 'array' | 'object';
+  readonly events: readonly DecodedEvent[];
+}
+
 /** A format whose message holds events, each of which is answered by itself. */
 export interface EventFormat extends Format {
-  /** One group of commands per event, in order; a refusal where not even the events can be told apart. */
-  decodeEvents(message: Message): readonly (readonly (Command | Refusal)[])[] | Refusal;
+  /** An event that can't be read is one whose only command is a refusal; a refusal of the whole where not even the events can be told apart. */
+  decodeEvents(message: Message): DecodedEvents | Refusal;
 }
 
 /** How dead letters are decoded again: by the format of their source as it is configured now. */
