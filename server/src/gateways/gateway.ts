@@ -2,12 +2,13 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
-import type { Command, Outcome, Refusal } from '../commands/command.ts';
+import type { Command, Outcome, ReadCommand, Refusal } from '../commands/command.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Format, Message } from '../formats/format.ts';
 import type { Log } from '../log/log.ts';
 import type { Access, Principal } from '../shared/access.ts';
+import type { Payload } from '../shared/change.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
 import type { Source } from '../sources/source.ts';
@@ -34,7 +35,7 @@ export interface GatewayFormats {
   readonly command: CommandFormat;
   readonly cacheEvent: EventFormat;
   /** `{"Key":…,"Value":…}` becomes one `put` of text. */
-  readonly kvStore: Format;
+  readonly kvStore: KvStoreFormat;
 }
 
 /** What a body of commands held. The answer takes the same form: an array, one object, or one line per command. */
@@ -68,6 +69,13 @@ export interface DecodedEvents {
 export interface EventFormat extends Format {
   /** An event that can't be read is one whose only command is a refusal; a refusal of the whole where not even the events can be told apart. */
   decodeEvents(message: Message): DecodedEvents | Refusal;
+}
+
+/** The kv-store dialect. `decode` reads the body of `/set` into one put; `decodeGet` that of `/get`. */
+export interface KvStoreFormat extends Format {
+  decodeGet(body: Buffer): ReadCommand | Refusal;
+  /** What the dialect shows of a value: text as it is, JSON as its JSON text, bytes as base64. */
+  shownValue(payload: Payload): string;
 }
 
 /** How dead letters are decoded again: by the format of their source as it is configured now. */
