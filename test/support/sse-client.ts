@@ -52,7 +52,12 @@ export class SseClient {
   #lastEventId: string | undefined;
   body = '';
 
-  private constructor(sent: ClientRequest, response: IncomingMessage, onEvent?: (event: SseEvent) => void) {
+  private constructor(
+    sent: ClientRequest,
+    response: IncomingMessage,
+    onEvent: ((event: SseEvent) => void) | undefined,
+    keepsEvents: boolean,
+  ) {
     this.#request = sent;
     this.#response = response;
     this.status = response.statusCode ?? 0;
@@ -64,7 +69,7 @@ export class SseClient {
       if (!isStream) this.body += text;
       else {
         for (const event of decoder.push(text)) {
-          this.events.push(event);
+          if (keepsEvents) this.events.push(event);
           if (event.id !== undefined) this.#lastEventId = event.id;
           onEvent?.(event);
         }
@@ -78,14 +83,19 @@ export class SseClient {
     });
   }
 
-  /** Resolves with the response's head. Rejects when there is no connection. */
-  static open(url: string, options: SseOptions = {}, onEvent?: (event: SseEvent) => void): Promise<SseClient> {
+  /** Resolves with the response's head. Rejects when there is no connection. With `keepsEvents: false` they only go to `onEvent`. */
+  static open(
+    url: string,
+    options: SseOptions = {},
+    onEvent?: (event: SseEvent) => void,
+    { keepsEvents = true } = {},
+  ): Promise<SseClient> {
     const headers: Record<string, string> = { accept: 'text/event-stream', ...options.headers };
     if (options.lastEventId !== undefined) headers['last-event-id'] = options.lastEventId;
     if (options.body !== undefined) headers['content-type'] ??= 'application/json';
     return new Promise((done, fail) => {
       const sent = request(url, { method: options.method ?? 'GET', headers, agent: false }, (response) =>
-        done(new SseClient(sent, response, onEvent)),
+        done(new SseClient(sent, response, onEvent, keepsEvents)),
       );
       sent.on('error', fail);
       sent.end(options.body);

@@ -8,28 +8,38 @@ export class WebSocketClient {
   readonly texts: string[] = [];
   readonly #socket: WebSocket;
   readonly #waiters = new Set<() => void>();
+  readonly #closing = Promise.withResolvers<{ readonly code: number; readonly reason: string }>();
   #closed: { readonly code: number; readonly reason: string } | undefined;
 
-  private constructor(socket: WebSocket, onFrame?: (frame: Frame) => void) {
+  private constructor(socket: WebSocket, onFrame: ((frame: Frame) => void) | undefined, keepsFrames: boolean) {
     this.#socket = socket;
     socket.addEventListener('message', ({ data }) => {
       const text = typeof data === 'string' ? data : Buffer.from(data as ArrayBuffer).toString();
       const frame = JSON.parse(text) as Frame;
-      this.texts.push(text);
-      this.frames.push(frame);
+      if (keepsFrames) {
+        this.texts.push(text);
+        this.frames.push(frame);
+      }
       onFrame?.(frame);
       this.#wake();
     });
     socket.addEventListener('close', ({ code, reason }) => {
       this.#closed = { code, reason };
+      this.#closing.resolve(this.#closed);
       this.#wake();
     });
     socket.addEventListener('error', () => {}); // 'close' follows and carries the code.
   }
 
-  static open(httpUrl: string, path = '/v1/watch', onFrame?: (frame: Frame) => void): Promise<WebSocketClient> {
+  /** With `keepsFrames: false` a frame is only shown to `onFrame`. */
+  static open(
+    httpUrl: string,
+    path = '/v1/watch',
+    onFrame?: (frame: Frame) => void,
+    { keepsFrames = true } = {},
+  ): Promise<WebSocketClient> {
     const socket = new WebSocket(`${httpUrl.replace(/^http/, 'ws')}${path}`);
-    const client = new WebSocketClient(socket, onFrame);
+    const client = new WebSocketClient(socket, onFrame, keepsFrames);
     return new Promise((done, fail) => {
       socket.addEventListener('open', () => done(client), { once: true });
       socket.addEventListener(
@@ -84,16 +94,16 @@ export class WebSocketClient {
     return this.changes(id);
   }
 
-  async untilClosed(): Promise<{ readonly code: number; readonly reason: string }> {
-    await this.#wait('close', () => this.#closed !== undefined, true);
-    return this.#closed as { code: number; reason: string };
+  /** Waits as long as it takes. */
+  untilClosed(): Promise<{ readonly code: number; readonly reason: string }> {
+    return this.#closing.promise;
   }
 
   #wake(): void {
     for (const waiter of this.#waiters) waiter();
   }
 
-  #wait(what: string, holds: () => boolean, closeIsFine = false): Promise<void> {
+  #wait(what: string, holds: () => boolean): Promise<void> {
     return new Promise((done, fail) => {
       const settle = (error?: Error) => {
         clearTimeout(timer);
@@ -104,7 +114,7 @@ export class WebSocketClient {
       const seen = () => JSON.stringify([this.#closed, this.frames.length, this.frames.slice(-5)]).slice(0, 2000);
       const check = () => {
         if (holds()) settle();
-        else if (this.#closed !== undefined && !closeIsFine) settle(new Error(`Closed before ${what}: ${seen()}`));
+        else if (this.#closed !== undefined) settle(new Error(`Closed before ${what}: ${seen()}`));
       };
       const timer = setTimeout(() => settle(new Error(`No ${what} within ${WAIT_MS} ms: ${seen()}`)), WAIT_MS);
       this.#waiters.add(check);
