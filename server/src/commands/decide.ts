@@ -1,5 +1,7 @@
 import { LatchkeyError } from '@latchkey/client';
-import { type Change, type ChangeDraft, isLive, type Payload, payloadBytes, type Timestamp } from '../shared/change.ts';
+import { type Change, type ChangeDraft, isLive, type Payload, type Timestamp } from '../shared/change.ts';
+import { payloadEquals, payloadToBytes, refuseValueSize } from '../shared/payload.ts';
+import { refuse } from '../shared/refusal.ts';
 import { formatMicros } from '../shared/timestamp.ts';
 import type {
   ExpireCommand,
@@ -14,6 +16,9 @@ import type {
 import type { DecideContext, Decision, OutcomeDraft } from './decision.ts';
 import { expiredDraft, isExpired } from './due.ts';
 import { mergePatch } from './merge-patch.ts';
+
+export { type DecideContext, type Decision, finishOutcome, type OutcomeDraft, placeChange } from './decision.ts';
+export { decideDue, dueAt } from './due.ts';
 
 /** The key as the command finds it. */
 interface Before {
@@ -38,7 +43,7 @@ const NOTHING: readonly ChangeDraft[] = [];
  * tombstones included. The log gives the drafts their places (`placeChange`) and then finishes the outcome (`finishOutcome`).
  */
 export function decide(entry: Change | undefined, command: KeyCommand, context: DecideContext): Decision {
-  const refusal = refuse(command, context);
+  const refusal = refuseOutright(command, context);
   if (refusal !== undefined) return { drafts: NOTHING, outcome: refusal };
   if (entry !== undefined && isExpired(entry, context.now)) {
     const expired = expiredDraft(entry, context.now);
@@ -72,7 +77,7 @@ function decidePut(before: Before, command: PutCommand, context: DecideContext):
   if (isLate(last, command)) return { outcome: { outcome: 'late' } };
   if (isSameTime(last, command)) {
     if (isExpiredTombstone(last)) return duplicate(before, command);
-    if (live !== undefined && command.recordEqual !== true && isSamePayload(live.value, command.value)) {
+    if (command.recordEqual !== true && live?.value !== undefined && payloadEquals(live.value, command.value)) {
       return duplicate(before, command);
     }
   }
@@ -91,10 +96,11 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   const data = merged(current?.data, command, context);
   if (typeof data !== 'string') return { outcome: data };
   const valid = command.valid ?? live?.valid;
-  const isEqual = current?.data === data && command.ttlMicros === undefined && valid?.micros === live?.valid?.micros;
+  const isSameOtherwise = command.ttlMicros === undefined && valid?.micros === live?.valid?.micros;
   // A later `updated` is recorded even where the value stays: it is what makes the facts in between late.
   const isNews = last !== undefined && command.updated !== undefined && command.updated.micros > last.updated.micros;
-  if (isEqual && !isNews && command.recordEqual !== true) return duplicate(before, command);
+  const isEqual = current?.data === data && (isSameTime(last, command) || (isSameOtherwise && !isNews));
+  if (isEqual && command.recordEqual !== true) return duplicate(before, command);
   const value: Payload = current === undefined ? { kind: 'json', data } : { ...current, data };
   const expires = command.ttlMicros === undefined ? live?.expires : expiryAfter(command.ttlMicros, context);
   return applied(before, command, writeDraft(before, command, context, value, valid, expires));
@@ -146,7 +152,7 @@ function decideObserve(before: Before, command: ObserveCommand, context: DecideC
 }
 
 /** What no entry could change. */
-function refuse(command: KeyCommand, context: DecideContext): Refusal | undefined {
+function refuseOutright(command: KeyCommand, context: DecideContext): Refusal | undefined {
   if (command.op !== 'put' && command.op !== 'merge' && command.op !== 'remove') return undefined;
   const { maxFutureSkewMicros, now } = context;
   if (command.updated !== undefined && command.updated.micros > now + maxFutureSkewMicros) {
@@ -155,29 +161,18 @@ function refuse(command: KeyCommand, context: DecideContext): Refusal | undefine
     const message =
       `"updated" is ${got}, but it is ${formatMicros(now)} here, and deciding.maxFutureSkew allows ${limit} ms ahead. ` +
       'Set the clock of the sender, or raise the setting.';
-    return { outcome: 'refused', code: 'updated-in-future', message, field: 'updated', limit };
+    return refuse('updated-in-future', message, 'updated', limit);
   }
-  return command.op === 'put' ? refuseSize(command.value, context, 'The value') : undefined;
-}
-
-function refuseSize(value: Payload, { valueBytesMax }: DecideContext, subject: string): Refusal | undefined {
-  // No text takes more than three bytes of UTF-8 for each of its units, so most values need no count.
-  if (value.data.length * 3 <= valueBytesMax) return undefined;
-  const bytes = payloadBytes(value);
-  if (bytes <= valueBytesMax) return undefined;
-  const message =
-    `${subject} takes ${bytes} bytes, but limits.valueBytesMax is ${valueBytesMax}. ` +
-    'Split it over several keys, or raise the setting.';
-  return { outcome: 'refused', code: 'value-too-big', message, field: 'value', limit: valueBytesMax };
+  return command.op === 'put' ? refuseValueSize(command.value, context.valueBytesMax) : undefined;
 }
 
 function merged(current: string | undefined, command: MergeCommand, context: DecideContext): string | Refusal {
   try {
     const data = mergePatch(current, command.patch);
-    return refuseSize({ kind: 'json', data }, context, 'The merged value') ?? data;
+    return refuseValueSize({ kind: 'json', data }, context.valueBytesMax) ?? data;
   } catch (error) {
     if (!(error instanceof LatchkeyError)) throw error;
-    return { outcome: 'refused', code: error.code, message: error.message, field: 'value' };
+    return refuse(error.code, error.message, 'value');
   }
 }
 
@@ -267,17 +262,10 @@ function conflict({ live }: Before): Answer {
   return { outcome: { outcome: 'conflict', entry: live } };
 }
 
-function isSamePayload(one: Payload | undefined, other: Payload): boolean {
-  return one?.kind === other.kind && one.contentType === other.contentType && isSameBytes(one, other);
-}
-
+/** What a source found has no content type of its own: only the bytes can be compared. */
 function isSameBytes(one: Payload, other: Payload): boolean {
   if (one.kind !== 'binary' && other.kind !== 'binary') return one.data === other.data;
-  return bytesOf(one).equals(bytesOf(other));
-}
-
-function bytesOf(payload: Payload): Buffer {
-  return payload.kind === 'binary' ? payload.data : Buffer.from(payload.data);
+  return payloadToBytes(one).equals(payloadToBytes(other));
 }
 
 function millis(micros: number | undefined): number | undefined {
