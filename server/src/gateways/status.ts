@@ -1,0 +1,64 @@
+import { LatchkeyError } from '@latchkey/client';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { View } from '../view/view.ts';
+import type { Core, Gateway } from './gateway.ts';
+import { JSON_TYPE, sendError } from './http-error.ts';
+import { addMetrics } from './metrics.ts';
+import { openApiDocument } from './openapi.ts';
+import { queryOf } from './rest-request.ts';
+
+/** What operators and their tools ask: `/v1/status`, `/live`, `/ready`, `/metrics`, `/openapi.json`. */
+export const statusGateway: Gateway = {
+  name: 'status',
+  register(http: FastifyInstance, core: Core): void {
+    addMetrics(http, core);
+    http.get('/v1/status', (request, reply) => {
+      queryOf(request, []);
+      return send(reply, JSON.stringify(statusOf(core)));
+    });
+    http.get('/live', (_request, reply) => send(reply, '{"live":true}'));
+    http.get('/ready', (_request, reply) => answerReady(core, reply));
+    http.get('/metrics', async (_request, reply) => {
+      const text = await core.metrics.metrics();
+      return reply.header('content-type', core.metrics.contentType).header('cache-control', 'no-cache').send(text);
+    });
+    const document = JSON.stringify(openApiDocument(core.programVersion));
+    http.get('/openapi.json', (_request, reply) => send(reply, document));
+  },
+};
+
+function statusOf({ feed, log, programVersion, sources }: Core): Record<string, unknown> {
+  const { view } = log;
+  return {
+    version: programVersion,
+    node: log.node,
+    log: { kind: log.kind, epoch: view.epochs.current, head: perPartition(view, (partition) => view.head(partition)) },
+    view: { ...view.counts(), historyFloor: perPartition(view, (partition) => view.historyFloor(partition)) },
+    sources: sources.map((source) => {
+      const { isReady, reason } = source.state();
+      return { name: source.name, kind: source.kind, ready: isReady, ...(reason === undefined ? {} : { reason }) };
+    }),
+    sinks: [],
+    feed: feed.counts(),
+  };
+}
+
+/** A number, or one for each partition where the log has several. */
+function perPartition(view: View, of: (partition: number) => number): number | number[] {
+  return view.partitions === 1 ? of(0) : Array.from({ length: view.partitions }, (_, partition) => of(partition));
+}
+
+function answerReady(core: Core, reply: FastifyReply): FastifyReply {
+  const log = core.log.state();
+  const reasons = log.isReady ? [] : [`log: ${log.reason ?? 'not ready'}`];
+  for (const source of core.sources) {
+    const { isReady, reason } = source.state();
+    if (!isReady) reasons.push(`source ${source.name}: ${reason ?? 'not ready'}`);
+  }
+  if (reasons.length === 0) return send(reply, '{"ready":true}');
+  return sendError(reply, new LatchkeyError('not-ready', `Not ready: ${reasons.join('; ')}.`), '"ready":false');
+}
+
+function send(reply: FastifyReply, body: string): FastifyReply {
+  return reply.header('content-type', JSON_TYPE).header('cache-control', 'no-cache').send(body);
+}
