@@ -71,15 +71,13 @@ const anyCommand: fc.Arbitrary<KeyCommand> = fc.oneof(
     ),
   fc.tuple(key, fc.constantFrom(null, 1, 30)).map(([k, seconds]) => expire(k, seconds)),
   key.map((k): KeyCommand => ({ op: 'read', key: k })),
-  fc
-    .tuple(key, fc.option(json, { nil: undefined }))
-    .map(
-      ([k, data]): KeyCommand => ({
-        op: 'observe',
-        key: k,
-        found: data === undefined ? undefined : { kind: 'json', data },
-      }),
-    ),
+  fc.tuple(key, fc.option(json, { nil: undefined })).map(
+    ([k, data]): KeyCommand => ({
+      op: 'observe',
+      key: k,
+      found: data === undefined ? undefined : { kind: 'json', data },
+    }),
+  ),
 );
 
 /** Commands with the seconds by which the log's clock moves before each. */
