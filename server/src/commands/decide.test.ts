@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KeyCommand, Outcome, WriteOptions } from './command.ts';
-import { dueAt } from './decide.ts';
+import { dueAt } from './due.ts';
 import { at, EPOCH, expire, merge, put, ReferenceLog, remove, SECOND, START } from './reference-log.fixture.ts';
 
 /** The outcome, and what the key holds after it. */

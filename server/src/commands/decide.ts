@@ -17,9 +17,6 @@ import type { DecideContext, Decision, OutcomeDraft } from './decision.ts';
 import { expiredDraft, isExpired } from './due.ts';
 import { mergePatch } from './merge-patch.ts';
 
-export { type DecideContext, type Decision, finishOutcome, type OutcomeDraft, placeChange } from './decision.ts';
-export { decideDue, dueAt } from './due.ts';
-
 /** The key as the command finds it. */
 interface Before {
   /** Its last change: the entry, a tombstone, or the `expired` remove that this very decision makes. */

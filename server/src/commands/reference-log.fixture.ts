@@ -2,7 +2,9 @@ import type { Version } from '@latchkey/client';
 import { type Change, isLive, type Timestamp } from '../shared/change.ts';
 import { formatMicros } from '../shared/timestamp.ts';
 import type { KeyCommand, Outcome, RemoveCommand, WriteOptions } from './command.ts';
-import { decide, decideDue, finishOutcome, placeChange } from './decide.ts';
+import { decide } from './decide.ts';
+import { finishOutcome, placeChange } from './decision.ts';
+import { decideDue } from './due.ts';
 
 export const EPOCH = 'test';
 export const START = 1_700_000_000_000_000;
