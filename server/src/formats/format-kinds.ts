@@ -1,0 +1,34 @@
+import { cacheEventFormat } from './cache-event.ts';
+import { commandFormat } from './commands.ts';
+import type { Format } from './format.ts';
+import { type JsonFormatSettings, jsonFormat } from './json.ts';
+import { kvStoreFormat } from './kv-store.ts';
+import { kvupdaterFormat } from './kvupdater.ts';
+import type { FormatLimits, Taking } from './message-text.ts';
+import { type RawFormatSettings, rawFormat } from './raw.ts';
+
+/** A source's `format:` of `latchkey.yaml`, with how the source takes what it brings. */
+export type FormatSettings =
+  | { readonly kind: 'command' }
+  | { readonly kind: 'kv-store' }
+  | ({ readonly kind: 'kvupdater' | 'cache-event' } & Taking)
+  | ({ readonly kind: 'json' } & JsonFormatSettings)
+  | ({ readonly kind: 'raw' } & RawFormatSettings);
+
+/** @throws LatchkeyError `config-invalid` for a template or a `ttl` that can't be used. */
+export function makeFormat(settings: FormatSettings, limits: FormatLimits): Format {
+  switch (settings.kind) {
+    case 'command':
+      return commandFormat(limits);
+    case 'kv-store':
+      return kvStoreFormat(limits);
+    case 'kvupdater':
+      return kvupdaterFormat(limits, settings);
+    case 'cache-event':
+      return cacheEventFormat(limits, settings);
+    case 'json':
+      return jsonFormat(settings, limits);
+    case 'raw':
+      return rawFormat(settings, limits);
+  }
+}
