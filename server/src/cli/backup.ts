@@ -1,3 +1,4 @@
+import { formatPosition } from '@latchkey/client';
 import { processEnvironment, variable } from '../config/environment.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import { printLine } from './output.ts';
@@ -10,9 +11,10 @@ export interface BackupOptions {
 
 /** `latchkey backup DEST`: a copy of the data directory as of one position, while a server may go on with it. */
 export async function runBackup(destination: string, options: BackupOptions): Promise<void> {
-  const { backupDataDirectory } = await import('../log/backup.ts');
   const data = dataOf(options);
-  const result = await backupDataDirectory(data, destination);
+  const { backupDirectory } = await import('../main.ts');
+  const { bytes, position } = await backupDirectory(data, destination);
+  const result = { bytes, position: formatPosition(position) };
   await printLine(
     options.json === true
       ? JSON.stringify(result)
@@ -22,10 +24,15 @@ export async function runBackup(destination: string, options: BackupOptions): Pr
 
 /** `latchkey restore SOURCE`: makes a data directory of a backup; one that exists is never written over. */
 export async function runRestore(source: string, options: BackupOptions): Promise<void> {
-  const { restoreDataDirectory } = await import('../log/backup.ts');
   const data = dataOf(options);
-  const result = await restoreDataDirectory(source, data);
-  await printLine(options.json === true ? JSON.stringify(result ?? { data }) : `restored to ${data}`);
+  const { restoreDirectory } = await import('../main.ts');
+  const { bytes, position } = await restoreDirectory(source, data);
+  const result = { bytes, position: formatPosition(position), data };
+  await printLine(
+    options.json === true
+      ? JSON.stringify(result)
+      : `${result.bytes} bytes at position ${result.position} restored to ${data}`,
+  );
 }
 
 /** The directory that `latchkey serve` would open here. */

@@ -25,7 +25,7 @@ interface Letter {
 
 interface Page {
   readonly deadLetters: readonly Letter[];
-  readonly cursor?: string;
+  readonly next?: string;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -41,12 +41,12 @@ const PAGE = 100;
 export async function listDeadLetters(options: DeadLettersOptions): Promise<void> {
   const place = serverPlace(options, processEnvironment);
   let left = countOf('--limit', options.limit);
-  let cursor: string | undefined;
+  let after: string | undefined;
   let isFirst = true;
   do {
     const query = new URLSearchParams({ limit: String(Math.min(PAGE, left)) });
     if (options.source !== undefined) query.set('source', options.source);
-    if (cursor !== undefined) query.set('cursor', cursor);
+    if (after !== undefined) query.set('after', after);
     const page = (await sendForJson(place, { path: `v1/dead-letters?${query}` })).value as Page;
     const letters = page.deadLetters;
     const cells = letters.map((letter) => [
@@ -65,8 +65,8 @@ export async function listDeadLetters(options: DeadLettersOptions): Promise<void
     if (isFirst && letters.length === 0 && options.json !== true) remark('no dead letters');
     left -= letters.length;
     isFirst = false;
-    cursor = page.cursor;
-  } while (cursor !== undefined && left > 0);
+    after = page.next;
+  } while (after !== undefined && left > 0);
 }
 
 /** `latchkey dead-letters show ID`: all of one letter, its message as it came. */
@@ -82,22 +82,49 @@ export async function showDeadLetter(id: string, options: DeadLettersOptions): P
   for (const line of tableLines([{ title: '' }, { title: '' }], rows, { withTitles: false })) await printLine(line);
 }
 
-/** `latchkey dead-letters replay ID | --all [--dry-run]`. */
+/** `latchkey dead-letters replay ID | --all [--dry-run]`. One that cannot be replayed stays, and is an error. */
 export async function replayDeadLetters(id: string | undefined, options: DeadLettersOptions): Promise<void> {
   if ((id === undefined) === (options.all !== true)) {
     throw new LatchkeyError('usage', 'replay takes the id of a dead letter, or --all: one of them.');
   }
-  if (id !== undefined && options.dryRun === true) throw new LatchkeyError('usage', '--dry-run goes with --all.');
-  const path =
-    id === undefined ? `replay${options.dryRun === true ? '?dryRun=true' : ''}` : `${encodeURIComponent(id)}/replay`;
   const place = serverPlace(options, processEnvironment);
-  const { text, value } = await sendForJson(place, { method: 'POST', path: `v1/dead-letters/${path}` });
-  if (options.json === true) return await printLine(text.trimEnd());
-  const rows = Object.entries(value as object).map(([name, each]) => [
-    name,
-    typeof each === 'string' ? each : JSON.stringify(each),
-  ]);
-  for (const line of tableLines([{ title: '' }, { title: '' }], rows, { withTitles: false })) await printLine(line);
+  const query = new URLSearchParams(options.dryRun === true ? { dryRun: 'true' } : {});
+  if (id !== undefined) {
+    const path = `v1/dead-letters/${encodeURIComponent(id)}/replay?${query}`;
+    const { text, value } = await sendForJson(place, { method: 'POST', path });
+    return await printLine(options.json === true ? text.trimEnd() : replayedLine(value as Replayed));
+  }
+  if (options.source !== undefined) query.set('source', options.source);
+  let kept = 0;
+  let after: string | undefined;
+  do {
+    if (after !== undefined) query.set('after', after);
+    const { value } = await sendForJson(place, { method: 'POST', path: `v1/dead-letters/replay?${query}` });
+    const { results, next } = value as { results: readonly Replayed[]; next?: string };
+    for (const each of results) await printLine(options.json === true ? JSON.stringify(each) : replayedLine(each));
+    kept += results.filter((each) => each.kept === true).length;
+    after = next;
+  } while (after !== undefined);
+  if (kept === 0) return;
+  throw new LatchkeyError(
+    'event-invalid',
+    `${kept} dead ${kept === 1 ? 'letter' : 'letters'} could not be replayed; mend the source's format, or drop them.`,
+  );
+}
+
+interface Replayed {
+  readonly id: string;
+  readonly kept?: boolean;
+  readonly error?: { readonly code: string; readonly message: string };
+  readonly dryRun?: boolean;
+  readonly commands?: number;
+  readonly outcomes?: readonly { readonly outcome: string }[];
+}
+
+function replayedLine({ commands, dryRun, error, id, kept, outcomes }: Replayed): string {
+  if (kept === true) return visible(`${id}  kept  ${error?.code}: ${error?.message}`);
+  if (dryRun === true) return visible(`${id}  readable  ${commands} ${commands === 1 ? 'command' : 'commands'}`);
+  return visible(`${id}  replayed  ${(outcomes ?? []).map(({ outcome }) => outcome).join(', ')}`);
 }
 
 /** `latchkey dead-letters drop ID…`. */

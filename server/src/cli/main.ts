@@ -2,10 +2,12 @@ import type { Command } from 'commander';
 import { endWhenReaderLeaves, reportError } from './output.ts';
 import { createProgram, usageErrorOf } from './program.ts';
 
-/** The program `latchkey`. Sets the exit code; the process ends once its output is written. */
+/** The program `latchkey`. */
 export async function main(argv: readonly string[] = process.argv): Promise<void> {
   endWhenReaderLeaves();
-  process.exitCode = await run(createProgram(), argv);
+  const code = await run(createProgram(), argv);
+  // Done, it ends by itself once its output is written. Failed, nothing that a command left open may keep it.
+  if (code !== 0) process.exit(code);
 }
 
 async function run(program: Command, argv: readonly string[]): Promise<number> {

@@ -159,7 +159,8 @@ function addDeadLetters(program: Command): void {
     .description('try one again, or all of them')
     .argument('[id]')
     .option('--all', 'every dead letter')
-    .option('--dry-run', 'with --all: only tell what would happen')
+    .option('--source <name>', 'with --all: only of this source')
+    .option('--dry-run', 'only tell whether it could be read')
     .addHelpText('after', examples('latchkey dead-letters replay 01J9Z', 'latchkey dead-letters replay --all'))
     .action(async (id: string | undefined, _options: object, command: Command) => {
       const { replayDeadLetters } = await import('./dead-letters.ts');

@@ -92,21 +92,27 @@ const CODES_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 };
 
 function errorOf(status: number, text: string, place: ServerPlace): LatchkeyError {
-  const error = errorBody(text);
+  const { error, ...beside } = errorBody(text);
   const byStatus = CODES_OF_STATUS[status] ?? (status >= 500 ? 'unavailable' : 'invalid-request');
   if (error === undefined) {
     return new LatchkeyError(byStatus, `${place.server} answered ${status}: ${quote(text, 200)}.`);
   }
   const { code, message, field, ...extra } = error;
   const known = typeof code === 'string' && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : byStatus;
-  return new LatchkeyError(known, String(message), { ...(typeof field === 'string' ? { field } : {}), extra });
+  return new LatchkeyError(known, String(message), {
+    ...(typeof field === 'string' ? { field } : {}),
+    extra: { ...extra, ...beside },
+  });
 }
 
-function errorBody(text: string): Record<string, unknown> | undefined {
+/** A conflict's answer has the outcome beside the error. */
+function errorBody(text: string): { readonly error?: Record<string, unknown>; readonly [beside: string]: unknown } {
   try {
-    const { error } = JSON.parse(text) as { error?: Record<string, unknown> };
-    return typeof error === 'object' && error !== null ? error : undefined;
+    const body: unknown = JSON.parse(text);
+    const { error } = (body ?? {}) as { error?: unknown };
+    return typeof error === 'object' && error !== null ? (body as { error: Record<string, unknown> }) : {};
   } catch {
-    return undefined;
+    // A proxy's page is no error of ours; its status says enough.
+    return {};
   }
 }

@@ -2,7 +2,8 @@ import { constants } from 'node:os';
 import { LatchkeyError } from '@latchkey/client';
 import { processEnvironment, variable } from '../config/environment.ts';
 import { type Flags, type LoadedSettings, loadSettings } from '../config/load-settings.ts';
-import { createLogger, type RootLogger } from '../shared/logger-pino.ts';
+import type { Logger } from '../shared/logger.ts';
+import { createLogger } from '../shared/logger-pino.ts';
 import { paint, printLine, reportError } from './output.ts';
 import { programVersion } from './program-version.ts';
 
@@ -27,7 +28,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
   const settings = { ...loaded.settings, logFormat: logFormatOf(loaded) };
   const logger = createLogger(settings);
   endOnBugs(logger);
-  const asked = onSignals(logger);
+  const asked = onSignals();
   for (const warning of loaded.warnings) logger.warn({}, warning);
   const { startServer } = await import('../main.ts');
   const server = await startServer(settings, { logger });
@@ -39,7 +40,6 @@ export async function runServe(options: ServeOptions): Promise<void> {
   logger.info({ signal }, 'stopping: finishing writes, telling watchers to come back');
   await server.close();
   logger.info({}, 'stopped');
-  logger.flush();
   // Whatever a library still holds open is no reason to stay.
   process.exit(0);
 }
@@ -50,12 +50,11 @@ function logFormatOf({ settings, given }: LoadedSettings): 'json' | 'text' {
   return process.stderr.isTTY ? 'text' : settings.logFormat;
 }
 
-function onSignals(logger: RootLogger): Promise<Signal> {
+function onSignals(): Promise<Signal> {
   return new Promise((resolve) => {
     let isStopping = false;
     const stop = (signal: Signal) => {
       if (isStopping) {
-        logger.flush();
         process.exit(128 + constants.signals[signal]);
       }
       isStopping = true;
@@ -67,10 +66,9 @@ function onSignals(logger: RootLogger): Promise<Signal> {
 }
 
 /** A bug leaves a state that nobody thought of: the log keeps it, one line tells it, and the next start recovers from disk. */
-function endOnBugs(logger: RootLogger): void {
+function endOnBugs(logger: Logger): void {
   process.on('uncaughtException', (error) => {
     logger.error({ err: error }, 'a bug ended the server');
-    logger.flush();
     process.exit(reportError(error, { json: false }));
   });
 }

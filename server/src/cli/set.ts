@@ -4,7 +4,7 @@ import { LatchkeyError, type Outcome, quote } from '@latchkey/client';
 import { processEnvironment } from '../config/environment.ts';
 import { encodeKey } from './get.ts';
 import { printLine } from './output.ts';
-import { sendForJson } from './request.ts';
+import { type Request, sendForJson } from './request.ts';
 import { type ServerOptions, serverPlace } from './server-options.ts';
 
 export interface SetOptions extends ServerOptions {
@@ -26,7 +26,7 @@ export async function runSet(positional: readonly string[], options: SetOptions)
   const query = new URLSearchParams();
   for (const name of ['ttl', 'updated', 'valid'] as const)
     if (options[name] !== undefined) query.set(name, options[name]);
-  const answer = await sendForJson(place, {
+  const request: Request = {
     method: 'PUT',
     path: `v1/keys/${encodeKey(key)}${query.size === 0 ? '' : `?${query}`}`,
     headers: {
@@ -35,6 +35,9 @@ export async function runSet(positional: readonly string[], options: SetOptions)
       ...(options.ifVersion === undefined ? {} : { 'if-match': `"${bareVersion(options.ifVersion)}"` }),
     },
     body,
+  };
+  const answer = await sendForJson(place, request).catch((error: unknown) => {
+    throw error instanceof LatchkeyError && error.code === 'conflict' ? conflict(error.details.extra?.entry) : error;
   });
   await printOutcome(answer.value as Outcome, options.json === true ? answer.text : undefined);
 }
@@ -44,17 +47,15 @@ export async function printOutcome(outcome: Outcome, json: string | undefined): 
   if (outcome.outcome === 'late') {
     throw new LatchkeyError('conflict', `Nothing was changed: version ${outcome.version} has a later "updated" time.`);
   }
-  if (outcome.outcome === 'conflict') {
-    const version = outcome.entry?.version;
-    throw new LatchkeyError(
-      'conflict',
-      version === undefined
-        ? 'Nothing was changed: there is no entry.'
-        : `Nothing was changed: the entry is at version ${version}.`,
-    );
-  }
+  if (outcome.outcome === 'conflict') throw conflict(outcome.entry);
   if (json !== undefined) return await printLine(json.trimEnd());
   await printLine([outcome.outcome, 'version' in outcome ? outcome.version : undefined].filter(Boolean).join(' '));
+}
+
+function conflict(entry: unknown): LatchkeyError {
+  const version = (entry as { version?: string } | null | undefined)?.version;
+  const why = version === undefined ? 'there is no entry' : `the entry is there with version ${version}`;
+  return new LatchkeyError('conflict', `Nothing was changed: ${why}.`, { extra: { entry } });
 }
 
 function keyAndValue(positional: readonly string[], options: SetOptions): [string, string] {

@@ -10,7 +10,7 @@ const HOST_AND_PORT = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5
 const NO_CONTROLS = /^[^\u0000-\u001f\u007f]*$/;
 
 function isOrigin(value: string): boolean {
-  return value === '*' || (URL.canParse(value) && new URL(value).origin === value);
+  return value === '*' || value === 'null' || (URL.canParse(value) && new URL(value).origin === value);
 }
 
 /**
@@ -41,10 +41,10 @@ export const userForm = z.strictObject({
     ),
     trustedHosts: list(
       DEFAULTS.http.trustedHosts,
-      'Names accepted in the Host header beside loopback and `http.host`.',
+      'Names accepted in the Host header beside loopback and `http.host`; `*` means any, which gives up the guard against DNS rebinding.',
       {
-        takes: 'a list of host names such as latchkey.example.org or cache:23333',
-        accepts: (value) => HOST_AND_PORT.test(value),
+        takes: 'a list of host names such as latchkey.example.org or cache:23333, or *',
+        accepts: (value) => value === '*' || HOST_AND_PORT.test(value),
       },
     ),
   }),

@@ -16,7 +16,7 @@ const SIZE_UNITS = {
 export const DURATION_TAKES = 'a duration with its unit, such as 500ms, 15s, 5m, 24h or 7d';
 export const SIZE_TAKES = 'a number of bytes, or a size such as 64KB, 256KiB, 8MiB or 1GiB';
 
-const NUMBER_AND_UNIT = /^([0-9]{1,15}(?:\.[0-9]{1,9})?)[ ]?([a-z]*)$/i;
+const NUMBER_AND_UNIT = /^([0-9]{1,16}(?:\.[0-9]{1,9})?)[ ]?([a-z]*)$/i;
 
 /**
  * Milliseconds of `500ms`, `15s`, `1.5h`, `7d`, `2w`. A bare number is refused, because half of its readers would take it for

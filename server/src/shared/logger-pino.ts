@@ -1,8 +1,8 @@
 /**
- * The log lines of a process: JSON by pino, or text to read, to one file descriptor, never blocking the turn that logs.
- * It does not choose what is worth a line, and never sees values or bodies; should a token slip in, its name gives it away.
+ * The log lines of a process: JSON by pino, or text to read, to one file descriptor. It does not choose what is worth a line, and
+ * never sees values or bodies; should a token slip in, its name gives it away.
  *
- * Invariant: at most `PENDING_BYTES_MAX` wait for a slow reader; beyond it lines are dropped, and counted in the next line that fits.
+ * Invariant: a line is written before its call returns, so the last line before a crash is never the one that is missing.
  */
 import { LatchkeyError } from '@latchkey/client';
 import pino from 'pino';
@@ -19,26 +19,16 @@ export interface LoggerOptions {
   readonly destination?: number | string;
 }
 
-export interface RootLogger extends Logger {
-  /** Writes out what still waits. For the last moment before the process ends. */
-  flush(): void;
-}
-
 type Level = LoggerOptions['logLevel'];
 type Fields = Readonly<Record<string, unknown>>;
 type WriteLine = (level: Level, fields: Fields, message: string) => void;
 
-const PENDING_BYTES_MAX = 4 * 1024 * 1024;
 const LEVELS: readonly Level[] = ['debug', 'info', 'warn', 'error'];
 const SECRET_NAME = /^(authorization|cookie|set-cookie|jwt)$|pass(word|wd|phrase)?$|secret|token$|credential|apikey/i;
 const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^:/?#@\s]*:)[^@/?#\s]*@/gi;
 
-export function createLogger(options: LoggerOptions): RootLogger {
-  const destination = pino.destination({ dest: options.destination ?? 2, sync: false, maxLength: PENDING_BYTES_MAX });
-  let dropped = 0;
-  destination.on('drop', () => {
-    dropped += 1;
-  });
+export function createLogger(options: LoggerOptions): Logger {
+  const destination = pino.destination({ dest: options.destination ?? 2, sync: true });
   // A reader that went (a closed pipe) is no reason to end the server.
   destination.on('error', () => {});
   const base: Fields = options.clusterLabel === '' ? {} : { cluster: options.clusterLabel };
@@ -46,23 +36,7 @@ export function createLogger(options: LoggerOptions): RootLogger {
   const time = () => new Date(Math.floor(clock.nowMicros() / 1000)).toISOString();
   const writeLine =
     options.logFormat === 'json' ? jsonLines(destination, options.logLevel, time) : textLines(destination, time);
-  const writeCounted: WriteLine = (level, fields, message) => {
-    if (dropped === 0) return writeLine(level, fields, message);
-    const logLinesDropped = dropped;
-    dropped = 0;
-    return writeLine(level, { ...fields, logLinesDropped }, message);
-  };
-  const logger = loggerOf(writeCounted, LEVELS.indexOf(options.logLevel), base);
-  return {
-    ...logger,
-    flush: () => {
-      try {
-        destination.flushSync();
-      } catch {
-        // Nothing was ever written, or the reader is gone.
-      }
-    },
-  };
+  return loggerOf(writeLine, LEVELS.indexOf(options.logLevel), base);
 }
 
 function loggerOf(writeLine: WriteLine, least: number, base: Fields): Logger {
