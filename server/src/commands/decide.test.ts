@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { KeyCommand, Outcome, WriteOptions } from './command.ts';
-import { dueAt } from './due.ts';
 import { at, EPOCH, expire, merge, put, ReferenceLog, remove, SECOND, START } from './reference-log.fixture.ts';
 
 /** The outcome, and what the key holds after it. */
@@ -250,7 +249,6 @@ describe('due changes', () => {
   test('past its freshness an entry becomes stale once, whole, and is still served', () => {
     const log = new ReferenceLog();
     log.submit(put('a', '1', { updated: at(0), valid: at(10), ttlMicros: 20 * SECOND }));
-    assert.equal(dueAt(log.entry('a')), at(10).micros);
     assert.deepEqual(log.tick(), []);
     log.now += 10 * SECOND;
     const before = log.entry('a');
@@ -259,13 +257,11 @@ describe('due changes', () => {
     assert.deepEqual(stale, { ...before, op: 'stale', offset: 2, previous: 1, valueOffset: 1, decided: log.now });
     assert.equal(log.value('a'), '1');
     assert.deepEqual(log.tick(), []);
-    assert.equal(dueAt(log.entry('a')), at(20).micros);
     log.now += 10 * SECOND;
     assert.deepEqual(
       log.tick().map(({ op, reason }) => ({ op, reason })),
       [{ op: 'remove', reason: 'expired' }],
     );
-    assert.equal(dueAt(log.entry('a')), undefined);
   });
 
   test('an entry past both its freshness and its expiry is only expired', () => {
@@ -287,7 +283,6 @@ describe('due changes', () => {
     assert.deepEqual(log.entry('a').valid, at(2));
     log.submit(put('a', '{}'));
     assert.equal(log.entry('a').valid, undefined);
-    assert.equal(dueAt(log.entry('a')), undefined);
   });
 
   test('a put that is stale from the start is told so after it', () => {

@@ -6,17 +6,6 @@ export function isExpired(entry: Change, now: number): boolean {
 }
 
 /**
- * When the entry's next due change comes, in microseconds since 1970: its expiry, or the end of its freshness where that is
- * earlier. Undefined where time alone changes nothing.
- */
-export function dueAt(entry: Change | ChangeDraft): number | undefined {
-  if (entry.op === 'remove') return undefined;
-  const staleAt = entry.op === 'put' ? entry.valid?.micros : undefined;
-  if (staleAt === undefined || entry.expires === undefined) return staleAt ?? entry.expires;
-  return Math.min(staleAt, entry.expires);
-}
-
-/**
  * What time alone makes of an entry at `now`: the `expired` remove, or `stale` with the full entry, or nothing. An entry that is
  * past both is only expired: nobody is told that what has gone was stale.
  */
