@@ -125,7 +125,7 @@ function* allPages({ formats, log: { view } }: Core, isAllowed: (key: string) =>
 const ESCAPED = /[<>&\u2028\u2029]/g;
 
 /** As Go's encoder writes strings, so that answers keep their bytes. */
-function jsonString(text: string): string {
+export function jsonString(text: string): string {
   return JSON.stringify(text).replace(ESCAPED, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
