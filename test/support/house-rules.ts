@@ -178,8 +178,8 @@ export const importTable: Rule = (files) => {
         if (why !== undefined) say(why);
       }
       const leadsToServer = specifier === 'latchkey' || target(path, specifier).startsWith('server/');
-      if (leadsToServer && !path.startsWith('server/')) {
-        say('is the server; only tests import it, everything else talks to it by its protocols');
+      if (leadsToServer && !path.startsWith('server/') && !path.startsWith('scripts/')) {
+        say('is the server; only tests and scripts import it, everything else talks to it by its protocols');
       }
     }
   }
