@@ -139,7 +139,8 @@ export function target(path: string, specifier: string): string {
 const CONTRACTS: Readonly<Record<string, readonly string[]>> = {
   sources: ['source.ts'],
   formats: ['format.ts'],
-  commands: ['command.ts'],
+  // Deciding is one pure function for every log, not one adapter among others.
+  commands: ['command.ts', 'decide.ts', 'decision.ts', 'due.ts'],
   log: ['log.ts', 'dead-letter.ts', 'lease.ts'],
   view: ['view.ts'],
   feed: ['feed.ts'],

@@ -1,5 +1,12 @@
 import { type ErrorCode, LatchkeyError, type Version } from '@latchkey/client';
-import { type Command, type KeyCommand, type Outcome, type Refusal, REMOVED_KEYS_MAX, type RemoveMatchingCommand } from '../commands/command.ts';
+import {
+  type Command,
+  type KeyCommand,
+  type Outcome,
+  type Refusal,
+  REMOVED_KEYS_MAX,
+  type RemoveMatchingCommand,
+} from '../commands/command.ts';
 import { decide } from '../commands/decide.ts';
 import { type DecideContext, finishOutcome } from '../commands/decision.ts';
 import type { Settings } from '../config/settings.ts';
@@ -49,7 +56,8 @@ export class BatchRun {
     this.batch = batch;
     this.#parts = parts;
     const { atomic, deadLetters, fence, progress } = batch;
-    this.#mustFitOneStep = atomic === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
+    this.#mustFitOneStep =
+      atomic === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
   }
 
   /**
@@ -114,7 +122,8 @@ export class BatchRun {
 
   #wholeOutcomeOf(command: Command | Refusal, stage: Stage): Outcome {
     if ('op' in command && command.op === 'removeMatching') {
-      if (this.batch.atomic === true) return refused('not-atomic', '`removeMatching` cannot be part of an atomic batch; send it by itself.', 'op');
+      if (this.batch.atomic === true)
+        return refused('not-atomic', '`removeMatching` cannot be part of an atomic batch; send it by itself.', 'op');
       const outcome = this.#removeMatching(command, stage, Number.POSITIVE_INFINITY);
       if (outcome === undefined) throw tooBig();
       return outcome;
@@ -125,12 +134,17 @@ export class BatchRun {
   /** Undefined: it goes on in the next step. */
   #outcomeOf(command: Command | Refusal, stage: Stage): Outcome | undefined {
     if ('outcome' in command) return command;
-    const name = command.idempotencyKey === undefined ? undefined : `key\0${this.batch.principal.id}\0${command.idempotencyKey}`;
+    const name =
+      command.idempotencyKey === undefined ? undefined : `key\0${this.batch.principal.id}\0${command.idempotencyKey}`;
     if (name === undefined) return this.#decideCommand(command, stage);
     const digest = digestOf(command);
     const first = this.#removal === undefined ? this.#parts.idempotency.find(name, digest) : undefined;
     if (first === 'mismatch') {
-      return refused('idempotency-mismatch', 'The idempotency key was used before with another body; take a new key for a new command.', 'idempotencyKey');
+      return refused(
+        'idempotency-mismatch',
+        'The idempotency key was used before with another body; take a new key for a new command.',
+        'idempotencyKey',
+      );
     }
     if (first !== undefined) return first[0];
     const outcome = this.#decideCommand(command, stage);
@@ -141,7 +155,9 @@ export class BatchRun {
   }
 
   #decideCommand(command: Command, stage: Stage): Outcome | undefined {
-    return command.op === 'removeMatching' ? this.#removeMatching(command, stage, EXPAND_MAX) : this.#decideKey(command, stage);
+    return command.op === 'removeMatching'
+      ? this.#removeMatching(command, stage, EXPAND_MAX)
+      : this.#decideKey(command, stage);
   }
 
   #decideKey(command: KeyCommand, stage: Stage): Outcome {
@@ -234,9 +250,13 @@ export class BatchRun {
     if (fence === undefined) return;
     const current = this.#parts.leases.fence(fence.lease);
     if (current === fence.number) return;
-    throw new LatchkeyError('conflict', `The lease ${fence.lease} is at fence ${current}, not ${fence.number}: somebody else holds it now.`, {
-      field: 'fence',
-    });
+    throw new LatchkeyError(
+      'conflict',
+      `The lease ${fence.lease} is at fence ${current}, not ${fence.number}: somebody else holds it now.`,
+      {
+        field: 'fence',
+      },
+    );
   }
 
   #senderName(): string | undefined {
@@ -271,7 +291,9 @@ function isFailure(outcome: Outcome): boolean {
 }
 
 function refused(code: ErrorCode, message: string, field: string, limit?: number): Refusal {
-  return limit === undefined ? { outcome: 'refused', code, message, field } : { outcome: 'refused', code, message, field, limit };
+  return limit === undefined
+    ? { outcome: 'refused', code, message, field }
+    : { outcome: 'refused', code, message, field, limit };
 }
 
 function tooBig(): LatchkeyError {

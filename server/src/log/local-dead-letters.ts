@@ -37,7 +37,8 @@ export class LocalDeadLetters implements DeadLetters {
     this.#ledger = ledger;
     this.#limits = limits;
     const stored = ledger.get(COUNTERS_KEY);
-    this.#counters = stored === undefined ? { next: 1, held: 0, bytes: 0, dropped: 0 } : (JSON.parse(stored.toString()) as Counters);
+    this.#counters =
+      stored === undefined ? { next: 1, held: 0, bytes: 0, dropped: 0 } : (JSON.parse(stored.toString()) as Counters);
     this.#before = this.#counters;
   }
 

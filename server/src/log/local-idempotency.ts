@@ -39,7 +39,11 @@ export class LocalIdempotency {
   #counters: Counters;
   #before: Counters;
 
-  constructor(tables: { readonly table: Table; readonly order: Table; readonly ledger: Table }, view: View, limits: Settings['idempotency']) {
+  constructor(
+    tables: { readonly table: Table; readonly order: Table; readonly ledger: Table },
+    view: View,
+    limits: Settings['idempotency'],
+  ) {
     this.#table = tables.table;
     this.#notes = new LocalNotes(tables.table);
     this.#order = tables.order;
@@ -109,7 +113,8 @@ function refer(outcome: Outcome): unknown {
   const short = (change: Change | null | undefined) =>
     change ? { partition: change.partition, offset: change.offset } : (change ?? undefined);
   const entry = 'entry' in outcome ? { entry: short(outcome.entry) } : {};
-  const previous = 'previous' in outcome ? { previous: outcome.previous === null ? null : short(outcome.previous) } : {};
+  const previous =
+    'previous' in outcome ? { previous: outcome.previous === null ? null : short(outcome.previous) } : {};
   return { ...outcome, ...entry, ...previous };
 }
 

@@ -19,7 +19,11 @@ export class LocalProgress {
   read(source: string): Readonly<Record<string, string>> {
     const prefix = `${source}\0`;
     const progress: Record<string, string> = {};
-    for (const { key, value } of this.#table.range(Buffer.from(prefix), Buffer.from(`${source}\u0001`), SOURCE_PARTITIONS_MAX)) {
+    for (const { key, value } of this.#table.range(
+      Buffer.from(prefix),
+      Buffer.from(`${source}\u0001`),
+      SOURCE_PARTITIONS_MAX,
+    )) {
       progress[key.toString().slice(prefix.length)] = value.toString();
     }
     return progress;

@@ -56,7 +56,11 @@ export class LocalLog implements Log {
   readonly #idempotency: LocalIdempotency;
   readonly #options: LocalLogOptions;
   readonly #jobs: Job[] = [];
-  #leaseWrites: { readonly write: () => void; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  #leaseWrites: {
+    readonly write: () => void;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
   #pendingCommands = 0;
   #pendingBytes = 0;
   #pump: Promise<void> | undefined;
@@ -89,7 +93,8 @@ export class LocalLog implements Log {
     const bytes = batchBytes(batch);
     const { pendingBytesMax, pendingCommandsMax } = this.#options.settings.limits;
     const isOver =
-      this.#pendingCommands + batch.commands.length > pendingCommandsMax || this.#pendingBytes + bytes > pendingBytesMax;
+      this.#pendingCommands + batch.commands.length > pendingCommandsMax ||
+      this.#pendingBytes + bytes > pendingBytesMax;
     // A single batch may be bigger than the bound on what waits; it is let in when nothing does.
     if (isOver && this.#jobs.length > 0) {
       const message = `${this.#pendingCommands} commands (${this.#pendingBytes} bytes) wait to be written already; come back in a second.`;
@@ -160,15 +165,16 @@ export class LocalLog implements Log {
     // What else arrives in this turn of the event loop goes into the same step.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      let mayHaveMore = true;
-      while (mayHaveMore) mayHaveMore = await this.#step();
+      let hasMoreDue = true;
+      // Asked anew after each step: whoever was just answered may have submitted again in the same turn.
+      while (hasMoreDue || this.#jobs.length > 0 || this.#leaseWrites.length > 0) hasMoreDue = await this.#step();
     } finally {
       this.#pump = undefined;
       this.#schedule();
     }
   }
 
-  /** Decides and commits one step; false when nothing is left to do now. */
+  /** Decides and commits one step; whether more is due already. */
   async #step(): Promise<boolean> {
     const stage = new Stage(this.view);
     const dues = this.#decideDues(stage);
@@ -180,7 +186,7 @@ export class LocalLog implements Log {
       this.#settle(touched, undefined);
       // Without a flush to wait for, a long removal or a stream of reads would never let the event loop turn.
       await new Promise((resolve) => setImmediate(resolve));
-      return this.#jobs.length > 0;
+      return false;
     }
     let failure: unknown;
     try {
@@ -205,7 +211,7 @@ export class LocalLog implements Log {
     this.deadLetters.settle(failure === undefined);
     for (const { resolve, reject } of leaseWrites) failure === undefined ? resolve() : reject(failure);
     this.#settle(touched, failure);
-    return this.#jobs.length > 0 || (failure === undefined && (dues === DUES_MAX || this.#isCollectionDue(stage.nowMicros)));
+    return failure === undefined && (dues === DUES_MAX || this.#isCollectionDue(stage.nowMicros));
   }
 
   #decideDues(stage: Stage): number {
@@ -239,7 +245,10 @@ export class LocalLog implements Log {
     return touched;
   }
 
-  #settle(touched: readonly { readonly job: Job; readonly isDone: boolean; readonly error?: unknown }[], failure: unknown): void {
+  #settle(
+    touched: readonly { readonly job: Job; readonly isDone: boolean; readonly error?: unknown }[],
+    failure: unknown,
+  ): void {
     const position = this.view.position();
     for (const { job, isDone, error } of touched) {
       if (error !== undefined || (failure !== undefined && job.durable === 0)) {
@@ -281,7 +290,11 @@ export class LocalLog implements Log {
 
   #bug(error: unknown): LatchkeyError {
     this.#options.reportFault('log', error);
-    return new LatchkeyError('internal', 'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.', { cause: error });
+    return new LatchkeyError(
+      'internal',
+      'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.',
+      { cause: error },
+    );
   }
 }
 

@@ -65,7 +65,8 @@ export class Stage {
     const change = placeChange(draft, before, { partition: this.#partition, offset });
     this.placed.push({ change, before });
     this.#latest.set(change.key, change);
-    this.#bytes += CHANGE_OVERHEAD_BYTES + change.key.length + (change.value === undefined ? 0 : payloadBytes(change.value));
+    this.#bytes +=
+      CHANGE_OVERHEAD_BYTES + change.key.length + (change.value === undefined ? 0 : payloadBytes(change.value));
     return change;
   }
 

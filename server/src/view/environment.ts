@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, openSync, closeSync, readSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, openSync, closeSync, readSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -50,7 +50,8 @@ export function checkStoreFile(file: string): void {
   const pages = Buffer.alloc(8192);
   const descriptor = openSync(file, 'r');
   try {
-    if (readSync(descriptor, pages, 0, pages.length, 0) < pages.length) throw corrupt(file, 'it is shorter than its own head');
+    if (readSync(descriptor, pages, 0, pages.length, 0) < pages.length)
+      throw corrupt(file, 'it is shorter than its own head');
   } finally {
     closeSync(descriptor);
   }
@@ -153,9 +154,4 @@ export function startEpoch(meta: Bytes, before: readonly Epoch[], first: readonl
   meta.put(FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION })));
   meta.put(EPOCHS_KEY, Buffer.from(JSON.stringify(epochs)));
   return epochs;
-}
-
-/** Whether a directory holds something that is not ours to write into. */
-export function isEmptyDirectory(directory: string): boolean {
-  return !existsSync(directory) || readdirSync(directory).length === 0;
 }

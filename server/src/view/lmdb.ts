@@ -14,9 +14,27 @@ import { type DraftState, draftOf } from './state.ts';
 import { Store } from './store.ts';
 import { placeKey } from './keys.ts';
 import { DUE_EXPIRY, DUE_VALID, lmdbTable, nextDue, readDues } from './tables.ts';
-import type { Due, ListOptions, ListPage, ScanOptions, ScanPage, Step, Table, TableName, WritableView } from './view.ts';
+import type {
+  Due,
+  ListOptions,
+  ListPage,
+  ScanOptions,
+  ScanPage,
+  Step,
+  Table,
+  TableName,
+  WritableView,
+} from './view.ts';
 import { Waiters } from './waiters.ts';
-import { applyCollection, applyTrim, planCollection, planTrim, type Trim, type WindowLimits, windowLimits } from './window.ts';
+import {
+  applyCollection,
+  applyTrim,
+  planCollection,
+  planTrim,
+  type Trim,
+  type WindowLimits,
+  windowLimits,
+} from './window.ts';
 
 const WAITERS_MAX = 10_000;
 /** Beyond what a step brings in, so that a window that was made smaller is reached in time. */
@@ -28,6 +46,8 @@ export interface LmdbViewOptions {
   readonly settings: Pick<Settings, 'history' | 'tombstones'>;
   readonly clock: Clock;
   readonly reportFault: ReportFault;
+  /** A failpoint for tests, as in `StoreOptions`; not called for the start of the epoch. */
+  readonly beforeCommit?: () => void;
 }
 
 /**
@@ -55,7 +75,7 @@ export class LmdbView implements WritableView {
     const lock = await lockDirectory(options.directory);
     try {
       const partitions = options.partitions ?? 1;
-      const store = new Store(options.directory);
+      const store = new Store(options.directory, { beforeCommit: options.beforeCommit });
       const state = store.readState(partitions);
       const before = readEpochs(store.meta, options.directory);
       let epochs = before;
@@ -186,7 +206,16 @@ export class LmdbView implements WritableView {
     for (let partition = 0; partition < this.partitions; partition += 1) {
       const incoming = step.placed.filter(({ change }) => change.partition === partition).length;
       const examineMax = incoming * 2 + TRIM_EXTRA;
-      const trim = planTrim(this.#store, state, partition, step.nowMicros, this.#limits, replaced, examineMax, incoming);
+      const trim = planTrim(
+        this.#store,
+        state,
+        partition,
+        step.nowMicros,
+        this.#limits,
+        replaced,
+        examineMax,
+        incoming,
+      );
       if (trim !== undefined) trims.push(trim);
     }
     const collected = planCollection(this.#store, step.nowMicros, this.#limits, replaced, step.collectMax ?? 0);

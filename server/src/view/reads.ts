@@ -50,7 +50,8 @@ export class ViewReads {
     // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
     for (const { change, before } of placed) if (!this.#before.has(change.key)) this.#before.set(change.key, before);
     const historyFloors = [...this.#historyFloors];
-    for (const { partition, floor } of trims) historyFloors[partition] = Math.max(historyFloors[partition] as number, floor);
+    for (const { partition, floor } of trims)
+      historyFloors[partition] = Math.max(historyFloors[partition] as number, floor);
     const tombstoneFloors = [...this.#tombstoneFloors];
     for (const { place } of collected) {
       if (place === undefined) continue;
@@ -115,7 +116,8 @@ export class ViewReads {
     if (prefix === undefined) return { entries: [] };
     const prefixBytes = Buffer.from(prefix);
     const end = afterPrefix(prefixBytes);
-    const afterKey = options.after === undefined ? undefined : Buffer.concat([Buffer.from(options.after), Buffer.from([0])]);
+    const afterKey =
+      options.after === undefined ? undefined : Buffer.concat([Buffer.from(options.after), Buffer.from([0])]);
     const start = afterKey !== undefined && Buffer.compare(afterKey, prefixBytes) > 0 ? afterKey : prefixBytes;
     const nowMicros = this.#nowMicros();
     const entries: Change[] = [];

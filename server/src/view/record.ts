@@ -136,7 +136,11 @@ export function decodeRecord(record: Buffer, partition: number, offset: number):
     reason: REASONS[record[2] as number],
     updated,
     valid:
-      validMicros === undefined ? undefined : validText === undefined ? { micros: validMicros } : { micros: validMicros, text: validText },
+      validMicros === undefined
+        ? undefined
+        : validText === undefined
+          ? { micros: validMicros }
+          : { micros: validMicros, text: validText },
     expires,
     decided: record.readDoubleLE(28),
     origin,

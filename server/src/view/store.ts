@@ -10,6 +10,12 @@ import { LatchkeyError } from '@latchkey/client';
 const STATE_KEY = Buffer.from('state');
 const ENTRY_BYTES = 10;
 
+export interface StoreOptions {
+  readonly isReadOnly?: boolean;
+  /** A failpoint: called before each transaction; what it throws is treated as a failing disk. */
+  readonly beforeCommit?: (() => void) | undefined;
+}
+
 /** Where the last change of a key lies. */
 export interface Place {
   readonly partition: number;
@@ -29,11 +35,12 @@ export class Store {
   readonly tombstones: Bytes;
   readonly meta: Bytes;
   readonly isNew: boolean;
-  #hasFailed = false;
+  readonly #beforeCommit: (() => void) | undefined;
 
   /** @throws LatchkeyError `data-corrupt`, `data-newer` */
-  constructor(directory: string, options: { readonly isReadOnly?: boolean } = {}) {
+  constructor(directory: string, options: StoreOptions = {}) {
     this.directory = directory;
+    this.#beforeCommit = options.beforeCommit;
     this.environment = openEnvironment(directory, options);
     this.meta = this.environment.database('meta');
     this.isNew = checkFormat(this.meta, directory) === 'new';
@@ -79,6 +86,7 @@ export class Store {
   async commit(write: () => void): Promise<void> {
     let thrown: unknown;
     try {
+      this.#beforeCommit?.();
       await this.environment.root.batch(() => {
         try {
           write();
@@ -93,11 +101,6 @@ export class Store {
       this.environment.root.resetReadTxn();
     }
     if (thrown !== undefined) throw thrown;
-    this.#hasFailed = false;
-  }
-
-  get hasFailed(): boolean {
-    return this.#hasFailed;
   }
 
   async backup(path: string): Promise<number> {
@@ -116,8 +119,9 @@ export class Store {
   }
 
   async #translate(error: unknown): Promise<LatchkeyError> {
-    this.#hasFailed = true;
-    const cause: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError).catch((reason) => reason);
+    const cause: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError).catch(
+      (reason) => reason,
+    );
     const reason = cause instanceof Error ? cause.message : error instanceof Error ? error.message : 'unknown';
     return new LatchkeyError(
       'storage-full',

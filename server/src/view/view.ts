@@ -125,3 +125,15 @@ export interface WritableView extends View {
 
 export const TABLE_NAMES = ['progress', 'idempotency', 'idempotencyOrder', 'deadLetters', 'leases', 'ledger'] as const;
 export type TableName = (typeof TABLE_NAMES)[number];
+
+/** What backup and restore need of a data directory that this process does not have open. */
+export interface DirectoryCopies {
+  /** Name of the store's file within the directory. */
+  readonly storeFile: string;
+  exists(directory: string): boolean;
+  isEmpty(directory: string): boolean;
+  /** @throws LatchkeyError `data-corrupt`, `data-newer` */
+  copy(directory: string, destination: string): Promise<{ readonly bytes: number; readonly position: Position }>;
+  /** Opens the store read-only and says where it ends. @throws LatchkeyError `data-corrupt`, `data-newer` */
+  inspect(directory: string): Position;
+}

@@ -25,9 +25,13 @@ export class Waiters {
       const onAbort = () => settle(new LatchkeyError('closing', 'The wait was given up.'));
       const timer = setTimeout(() => {
         settle(
-          new LatchkeyError('position-ahead', `This node did not reach the position within ${timeoutMs} ms; ask again, or another node.`, {
-            retryAfter: 1,
-          }),
+          new LatchkeyError(
+            'position-ahead',
+            `This node did not reach the position within ${timeoutMs} ms; ask again, or another node.`,
+            {
+              retryAfter: 1,
+            },
+          ),
         );
       }, timeoutMs);
       const settle = (error?: Error) => {

@@ -65,7 +65,8 @@ export function planTrim(
     if (!isOverCount && bytes <= limits.bytesMax && decided >= nowMicros - limits.ageMaxMicros) break;
     floor += 1;
     bytes -= record.length;
-    if (replaced.has(key.toString('latin1')) || store.place(key)?.offset !== floor) dropped.push({ offset: floor, bytes: record.length });
+    if (replaced.has(key.toString('latin1')) || store.place(key)?.offset !== floor)
+      dropped.push({ offset: floor, bytes: record.length });
   }
   return floor === start ? undefined : { partition, floor, dropped, windowBytesLeft: bytes };
 }
@@ -109,7 +110,8 @@ export function applyCollection(store: Store, draft: DraftState, collected: read
     store.entries.remove(key);
     store.changes.remove(at);
     draft.bytes -= bytes;
-    if (offset > (draft.historyFloors[partition] as number)) draft.windowBytes[partition] = (draft.windowBytes[partition] as number) - bytes;
+    if (offset > (draft.historyFloors[partition] as number))
+      draft.windowBytes[partition] = (draft.windowBytes[partition] as number) - bytes;
     draft.tombstoneFloors[partition] = Math.max(draft.tombstoneFloors[partition] as number, offset);
   }
 }
