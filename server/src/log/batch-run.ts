@@ -3,8 +3,8 @@ import {
   type Command,
   type KeyCommand,
   type Outcome,
-  type Refusal,
   REMOVED_KEYS_MAX,
+  type Refusal,
   type RemoveMatchingCommand,
 } from '../commands/command.ts';
 import { decide } from '../commands/decide.ts';

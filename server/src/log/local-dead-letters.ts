@@ -1,8 +1,8 @@
 import type { Settings } from '../config/settings.ts';
 import type { Table } from '../view/view.ts';
+import type { DeadLetter, DeadLetterDraft, DeadLetters } from './dead-letter.ts';
 import type { Batch } from './log.ts';
 import type { Stage } from './stage.ts';
-import type { DeadLetter, DeadLetterDraft, DeadLetters } from './dead-letter.ts';
 
 type DeadLetterOps = NonNullable<Batch['deadLetters']>;
 

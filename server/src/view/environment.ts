@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { accessSync, constants, existsSync, mkdirSync, openSync, closeSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -151,7 +151,7 @@ export function readEpochs(meta: Bytes, directory: string): readonly Epoch[] {
 export function startEpoch(meta: Bytes, before: readonly Epoch[], first: readonly number[]): readonly Epoch[] {
   const id = Array.from({ length: 8 }, () => EPOCH_ALPHABET[randomInt(36)]).join('');
   const epochs = [...before, { id, first }].slice(-EPOCHS_MAX);
-  meta.put(FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION })));
-  meta.put(EPOCHS_KEY, Buffer.from(JSON.stringify(epochs)));
+  void meta.put(FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION })));
+  void meta.put(EPOCHS_KEY, Buffer.from(JSON.stringify(epochs)));
   return epochs;
 }

@@ -6,13 +6,12 @@ import { EpochTable } from '../shared/epochs.ts';
 import type { ReportFault } from '../shared/logger.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { prepareDirectory, readEpochs, startEpoch } from './environment.ts';
-import { dueKey } from './keys.ts';
+import { dueKey, placeKey } from './keys.ts';
 import { LogClock } from './log-clock.ts';
 import { ViewReads } from './reads.ts';
 import { encodeRecord } from './record.ts';
 import { type DraftState, draftOf } from './state.ts';
 import { Store } from './store.ts';
-import { placeKey } from './keys.ts';
 import { DUE_EXPIRY, DUE_VALID, lmdbTable, nextDue, readDues } from './tables.ts';
 import type {
   Due,
@@ -236,7 +235,7 @@ export class LmdbView implements WritableView {
     const { changes, dues, tombstones } = this.#store;
     const { partition } = change;
     const record = encodeRecord(change);
-    changes.put(placeKey(partition, change.offset), record);
+    void changes.put(placeKey(partition, change.offset), record);
     this.#store.writePlace(key, change);
     draft.heads[partition] = change.offset;
     draft.bytes += record.length;
@@ -245,20 +244,23 @@ export class LmdbView implements WritableView {
       if (before.offset <= (floors[partition] as number)) {
         const at = placeKey(partition, before.offset);
         draft.bytes -= changes.get(at)?.length ?? 0;
-        changes.remove(at);
+        void changes.remove(at);
       }
-      if (before.expires !== undefined && before.op !== 'remove') dues.remove(dueKey(before.expires, DUE_EXPIRY, key));
-      if (before.op === 'put' && before.valid !== undefined) dues.remove(dueKey(before.valid.micros, DUE_VALID, key));
-      if (before.op === 'remove') tombstones.remove(dueKey(before.decided, 0, key));
+      if (before.expires !== undefined && before.op !== 'remove')
+        void dues.remove(dueKey(before.expires, DUE_EXPIRY, key));
+      if (before.op === 'put' && before.valid !== undefined)
+        void dues.remove(dueKey(before.valid.micros, DUE_VALID, key));
+      if (before.op === 'remove') void tombstones.remove(dueKey(before.decided, 0, key));
       else draft.keys -= 1;
     }
     if (change.op === 'remove') {
-      tombstones.put(dueKey(change.decided, 0, key), EMPTY);
+      void tombstones.put(dueKey(change.decided, 0, key), EMPTY);
       return;
     }
     draft.keys += 1;
-    if (change.expires !== undefined) dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY);
-    if (change.op === 'put' && change.valid !== undefined) dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY);
+    if (change.expires !== undefined) void dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY);
+    if (change.op === 'put' && change.valid !== undefined)
+      void dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY);
   }
 
   #publish(step: Step): void {

@@ -1,11 +1,11 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { LatchkeyError } from '@latchkey/client';
+import type { Change } from '../shared/change.ts';
 import { type Bytes, checkFormat, type Environment, openEnvironment, readJson, STORE_FILE } from './environment.ts';
 import { placeKey } from './keys.ts';
 import { decodeRecord } from './record.ts';
 import { emptyState, type ViewState } from './state.ts';
-import type { Change } from '../shared/change.ts';
-import { LatchkeyError } from '@latchkey/client';
 
 const STATE_KEY = Buffer.from('state');
 const ENTRY_BYTES = 10;
@@ -71,7 +71,7 @@ export class Store {
     place[0] = change.partition;
     place[1] = change.op === 'remove' ? 1 : 0;
     place.writeDoubleLE(change.offset, 2);
-    this.entries.put(key, place);
+    void this.entries.put(key, place);
   }
 
   change(partition: number, offset: number): Change | undefined {

@@ -11,10 +11,10 @@ export function lmdbTable(database: Bytes): Table {
     get: (key) => database.get(key),
     range: (start, end, limit) => [...database.getRange({ start, end, limit })],
     put: (key, value) => {
-      database.put(key, value);
+      void database.put(key, value);
     },
     remove: (key) => {
-      database.remove(key);
+      void database.remove(key);
     },
   };
 }
