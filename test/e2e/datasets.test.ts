@@ -9,7 +9,7 @@ import { get, sendCommands } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
 
-const DATA = join(dirname(createRequire(import.meta.url).resolve('vega-datasets/package.json')), 'data');
+const DATA = join(dirname(createRequire(import.meta.url).resolve('vega-datasets')), '../data');
 const BATCH = 200;
 
 /** Plain CSV without quoted fields, which these files are. */

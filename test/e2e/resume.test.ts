@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { EventSource } from 'eventsource';
+import { EventSource } from '../support/event-source.ts';
 import { put } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';

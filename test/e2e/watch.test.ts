@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { EventSource } from 'eventsource';
+import { EventSource } from '../support/event-source.ts';
 import { ask, get, put, remove } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
