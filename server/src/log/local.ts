@@ -204,6 +204,8 @@ export class LocalLog implements Log {
       this.#failure = undefined;
     } catch (error) {
       failure = error;
+      // Told once: a full disk refuses thousands of writes for one reason.
+      if (this.#failure === undefined) this.#options.reportFault('log', error);
       this.#failure = error instanceof Error ? error.message : 'the store failed';
     }
     this.#progress.settle();

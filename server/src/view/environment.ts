@@ -1,15 +1,13 @@
-import { randomInt } from 'node:crypto';
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { EPOCHS_MAX, type Epoch } from '../shared/epochs.ts';
+import type { Epoch } from '../shared/epochs.ts';
 
 /** The layout of the data directory. A newer one is refused; an older one is brought up to date at opening. */
 export const FORMAT_VERSION = 1;
 
 export const STORE_FILE = 'latchkey.mdb';
-const EPOCH_ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 const LMDB_MAGIC = 0xbeefc0de;
 
 export type Bytes = Database<Buffer, Buffer>;
@@ -91,10 +89,26 @@ export interface Environment {
   readonly database: (name: string) => Bytes;
 }
 
+/**
+ * LMDB prints failed commits to standard error, with a stack, beside rejecting them. They are told where they are handled.
+ */
+function silenceLmdb(): void {
+  const { console: terminal } = globalThis;
+  const print = terminal.error;
+  terminal.error = (...printed: unknown[]) => {
+    const [first] = printed;
+    if (first instanceof Error && /[\\/]lmdb[\\/]/.test(first.stack ?? '')) return;
+    print.apply(terminal, printed);
+  };
+}
+let isSilenced = false;
+
 /** @throws LatchkeyError `data-corrupt` */
 export function openEnvironment(directory: string, options: { readonly isReadOnly?: boolean } = {}): Environment {
   const file = join(directory, STORE_FILE);
   checkStoreFile(file);
+  if (!isSilenced) silenceLmdb();
+  isSilenced = true;
   try {
     const root = open<Buffer, Buffer>({
       path: file,
@@ -105,6 +119,8 @@ export function openEnvironment(directory: string, options: { readonly isReadOnl
       maxReaders: 126,
       // A commit answers when it is flushed, not before: what is shown is what survives.
       overlappingSync: false,
+      // Steps are batches already; LMDB's own would add a promise that nobody can handle when a commit fails.
+      eventTurnBatching: false,
       readOnly: options.isReadOnly ?? false,
     });
     return {
@@ -116,8 +132,8 @@ export function openEnvironment(directory: string, options: { readonly isReadOnl
   }
 }
 
-const FORMAT_KEY = Buffer.from('format');
-const EPOCHS_KEY = Buffer.from('epochs');
+export const FORMAT_KEY = Buffer.from('format');
+export const EPOCHS_KEY = Buffer.from('epochs');
 
 /** @throws LatchkeyError `data-newer`, `data-corrupt` */
 export function checkFormat(meta: Bytes, directory: string): 'new' | 'known' {
@@ -145,13 +161,4 @@ export function readJson<T>(bytes: Buffer, directory: string): T {
 export function readEpochs(meta: Bytes, directory: string): readonly Epoch[] {
   const stored = meta.get(EPOCHS_KEY);
   return stored === undefined ? [] : readJson<readonly Epoch[]>(stored, directory);
-}
-
-/** Every opening of the directory is a new epoch: what a crash may have taken back is never mistaken for what comes now. */
-export function startEpoch(meta: Bytes, before: readonly Epoch[], first: readonly number[]): readonly Epoch[] {
-  const id = Array.from({ length: 8 }, () => EPOCH_ALPHABET[randomInt(36)]).join('');
-  const epochs = [...before, { id, first }].slice(-EPOCHS_MAX);
-  void meta.put(FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION })));
-  void meta.put(EPOCHS_KEY, Buffer.from(JSON.stringify(epochs)));
-  return epochs;
 }

@@ -5,11 +5,12 @@ import type { Clock } from '../shared/clock.ts';
 import { EpochTable } from '../shared/epochs.ts';
 import type { ReportFault } from '../shared/logger.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { prepareDirectory, readEpochs, startEpoch } from './environment.ts';
+import { prepareDirectory, readEpochs } from './environment.ts';
 import { dueKey, placeKey } from './keys.ts';
 import { LogClock } from './log-clock.ts';
 import { ViewReads } from './reads.ts';
 import { encodeRecord } from './record.ts';
+import { startEpoch } from './start-epoch.ts';
 import { type DraftState, draftOf } from './state.ts';
 import { Store } from './store.ts';
 import { DUE_EXPIRY, DUE_VALID, lmdbTable, nextDue, readDues } from './tables.ts';
@@ -80,7 +81,7 @@ export class LmdbView implements WritableView {
       let epochs = before;
       await store.commit(() => {
         epochs = startEpoch(
-          store.meta,
+          store,
           before,
           state.heads.map((head) => head + 1),
         );
@@ -159,7 +160,7 @@ export class LmdbView implements WritableView {
   }
 
   table(name: TableName): Table {
-    return lmdbTable(this.#store.environment.database(name));
+    return lmdbTable(this.#store, this.#store.environment.database(name));
   }
 
   due(nowMicros: number, max: number): readonly Due[] {
@@ -235,7 +236,7 @@ export class LmdbView implements WritableView {
     const { changes, dues, tombstones } = this.#store;
     const { partition } = change;
     const record = encodeRecord(change);
-    void changes.put(placeKey(partition, change.offset), record);
+    this.#store.keep(changes.put(placeKey(partition, change.offset), record));
     this.#store.writePlace(key, change);
     draft.heads[partition] = change.offset;
     draft.bytes += record.length;
@@ -244,23 +245,23 @@ export class LmdbView implements WritableView {
       if (before.offset <= (floors[partition] as number)) {
         const at = placeKey(partition, before.offset);
         draft.bytes -= changes.get(at)?.length ?? 0;
-        void changes.remove(at);
+        this.#store.keep(changes.remove(at));
       }
       if (before.expires !== undefined && before.op !== 'remove')
-        void dues.remove(dueKey(before.expires, DUE_EXPIRY, key));
+        this.#store.keep(dues.remove(dueKey(before.expires, DUE_EXPIRY, key)));
       if (before.op === 'put' && before.valid !== undefined)
-        void dues.remove(dueKey(before.valid.micros, DUE_VALID, key));
-      if (before.op === 'remove') void tombstones.remove(dueKey(before.decided, 0, key));
+        this.#store.keep(dues.remove(dueKey(before.valid.micros, DUE_VALID, key)));
+      if (before.op === 'remove') this.#store.keep(tombstones.remove(dueKey(before.decided, 0, key)));
       else draft.keys -= 1;
     }
     if (change.op === 'remove') {
-      void tombstones.put(dueKey(change.decided, 0, key), EMPTY);
+      this.#store.keep(tombstones.put(dueKey(change.decided, 0, key), EMPTY));
       return;
     }
     draft.keys += 1;
-    if (change.expires !== undefined) void dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY);
+    if (change.expires !== undefined) this.#store.keep(dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY));
     if (change.op === 'put' && change.valid !== undefined)
-      void dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY);
+      this.#store.keep(dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY));
   }
 
   #publish(step: Step): void {

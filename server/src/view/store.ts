@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import type { Change } from '../shared/change.ts';
@@ -9,6 +9,7 @@ import { emptyState, type ViewState } from './state.ts';
 
 const STATE_KEY = Buffer.from('state');
 const ENTRY_BYTES = 10;
+const FREE_BYTES_LOW = 1024 * 1024;
 
 export interface StoreOptions {
   readonly isReadOnly?: boolean;
@@ -35,6 +36,7 @@ export class Store {
   readonly tombstones: Bytes;
   readonly meta: Bytes;
   readonly isNew: boolean;
+  #kept: Promise<boolean> | undefined;
   readonly #beforeCommit: (() => void) | undefined;
 
   /** @throws LatchkeyError `data-corrupt`, `data-newer` */
@@ -56,7 +58,7 @@ export class Store {
   }
 
   writeState(state: ViewState): void {
-    this.#watch(this.meta.put(STATE_KEY, Buffer.from(JSON.stringify(state))));
+    this.keep(this.meta.put(STATE_KEY, Buffer.from(JSON.stringify(state))));
   }
 
   place(key: Buffer): Place | undefined {
@@ -71,7 +73,7 @@ export class Store {
     place[0] = change.partition;
     place[1] = change.op === 'remove' ? 1 : 0;
     place.writeDoubleLE(change.offset, 2);
-    void this.entries.put(key, place);
+    this.keep(this.entries.put(key, place));
   }
 
   change(partition: number, offset: number): Change | undefined {
@@ -113,8 +115,11 @@ export class Store {
     await this.environment.root.close();
   }
 
-  /** Each put is a promise of its own that nobody awaits; the commit's promise tells all there is to tell. */
-  #watch(written: Promise<boolean>): void {
+  /** Every write's promise goes through here: it fails with its commit, whose own promise tells all there is to tell. */
+  keep(written: Promise<boolean>): void {
+    // The writes of a commit share a promise or two.
+    if (written === this.#kept) return;
+    this.#kept = written;
     written.catch(() => undefined);
   }
 
@@ -122,11 +127,22 @@ export class Store {
     const cause: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError).catch(
       (reason) => reason,
     );
-    const reason = cause instanceof Error ? cause.message : error instanceof Error ? error.message : 'unknown';
+    const reason = this.#isDiskFull() ? 'the disk is full' : cause instanceof Error ? cause.message : 'unknown';
     return new LatchkeyError(
       'storage-full',
       `${join(this.directory, STORE_FILE)} could not be written (${reason}); nothing of this write was kept. Free space or mend the disk, then repeat it.`,
       { retryAfter: 5, cause: cause ?? error },
     );
+  }
+
+  /** LMDB reports a short write as an input/output error; what an operator needs to know is why it was short. */
+  #isDiskFull(): boolean {
+    try {
+      const { bavail, bsize } = statfsSync(this.directory);
+      return bavail * bsize < FREE_BYTES_LOW;
+    } catch {
+      // A disk that can't even be asked is not known to be full.
+      return false;
+    }
   }
 }

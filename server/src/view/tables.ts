@@ -6,15 +6,15 @@ import type { Due, Table } from './view.ts';
 export const DUE_EXPIRY = 0;
 export const DUE_VALID = 1;
 
-export function lmdbTable(database: Bytes): Table {
+export function lmdbTable(store: Store, database: Bytes): Table {
   return {
     get: (key) => database.get(key),
     range: (start, end, limit) => [...database.getRange({ start, end, limit })],
     put: (key, value) => {
-      void database.put(key, value);
+      store.keep(database.put(key, value));
     },
     remove: (key) => {
-      void database.remove(key);
+      store.keep(database.remove(key));
     },
   };
 }

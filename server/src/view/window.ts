@@ -95,20 +95,20 @@ export function applyTrim(store: Store, draft: DraftState, trim: Trim): void {
   draft.historyFloors[trim.partition] = trim.floor;
   draft.windowBytes[trim.partition] = trim.windowBytesLeft;
   for (const { offset, bytes } of trim.dropped) {
-    void store.changes.remove(placeKey(trim.partition, offset));
+    store.keep(store.changes.remove(placeKey(trim.partition, offset)));
     draft.bytes -= bytes;
   }
 }
 
 export function applyCollection(store: Store, draft: DraftState, collected: readonly Collected[]): void {
   for (const { key, place, tombstoneKey } of collected) {
-    void store.tombstones.remove(tombstoneKey);
+    store.keep(store.tombstones.remove(tombstoneKey));
     if (place === undefined) continue;
     const { offset, partition } = place;
     const at = placeKey(partition, offset);
     const bytes = store.changes.get(at)?.length ?? 0;
-    void store.entries.remove(key);
-    void store.changes.remove(at);
+    store.keep(store.entries.remove(key));
+    store.keep(store.changes.remove(at));
     draft.bytes -= bytes;
     if (offset > (draft.historyFloors[partition] as number))
       draft.windowBytes[partition] = (draft.windowBytes[partition] as number) - bytes;
