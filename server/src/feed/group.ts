@@ -102,8 +102,8 @@ export class Group {
       start = end;
     }
     this.matched += changes.length;
-    // Frames that are only for the live ones can't be handed to those who catch up; and what was not encoded is not held.
-    if (!isShared || !isWanted) this.ring.restart(to);
+    // Frames that are only for the live ones can't be handed to those who catch up.
+    if (!isShared) this.ring.restart(to);
     return chunks;
   }
 

@@ -80,11 +80,8 @@ export class Ring implements Droppable {
   }
 }
 
-function isBoundary(place: Heads, { begins, first, from }: RingChunk): boolean {
+function isBoundary(place: Heads, { begins, first }: RingChunk): boolean {
   return place.every(
-    (offset, partition) =>
-      offset >= (from[partition] as number) &&
-      offset < (first[partition] as number) &&
-      offset <= (begins[partition] as number),
+    (offset, partition) => offset < (first[partition] as number) && offset <= (begins[partition] as number),
   );
 }
