@@ -1,0 +1,112 @@
+/**
+ * Watchers in a process of their own: raw sockets that count bytes; a few of them also count events and read the moment that a
+ * value carries. Started and asked by `readers.ts` over the channel of `fork`.
+ */
+import { connect, type Socket } from 'node:net';
+
+export interface OpenRequest {
+  readonly op: 'open';
+  readonly port: number;
+  readonly count: number;
+  readonly transport: 'sse' | 'websocket';
+  /** Path and query of the watch. */
+  readonly path: string;
+  /** How many of them also count events. */
+  readonly sampled: number;
+}
+
+export interface Report {
+  readonly bytes: number;
+  readonly sampledBytes: number;
+  readonly sampledEvents: number;
+  /** Microseconds from the moment in each value to its arrival. */
+  readonly latencies: readonly number[];
+}
+
+const sockets: Socket[] = [];
+let bytes = 0;
+let sampledBytes = 0;
+let sampledEvents = 0;
+let latencies: number[] = [];
+
+class Sample {
+  #rest = '';
+
+  take(text: string): void {
+    sampledBytes += text.length;
+    const now = process.hrtime.bigint();
+    const whole = this.#rest + text;
+    const end = whole.lastIndexOf('\n\n');
+    this.#rest = end < 0 ? whole : whole.slice(end + 2);
+    if (end < 0) return;
+    for (const match of whole.slice(0, end).matchAll(/\ndata: \{"op":"put"(?:[^\n]*?"sent":"(\d+)")?/g)) {
+      sampledEvents += 1;
+      if (match[1] !== undefined) latencies.push(Number(now - BigInt(match[1])) / 1000);
+    }
+  }
+}
+
+/** A masked text frame, as clients must send them. */
+function clientFrame(text: string): Buffer {
+  const payload = Buffer.from(text);
+  if (payload.length > 125) throw new RangeError('only short frames are made here');
+  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+}
+
+function handshake({ path, transport }: OpenRequest): string {
+  const head = `GET ${path} HTTP/1.1\r\nhost: localhost\r\n`;
+  if (transport === 'sse') return `${head}accept: text/event-stream\r\n\r\n`;
+  return `${head}connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
+}
+
+function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
+  return new Promise((done, fail) => {
+    const sample = isSampled ? new Sample() : undefined;
+    let isOpen = false;
+    const take = (length: number, buffer: Uint8Array) => {
+      bytes += length;
+      sample?.take(Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1'));
+      if (!isOpen) {
+        isOpen = true;
+        if (request.transport === 'websocket')
+          socket.write(clientFrame('{"op":"watch","id":1,"filter":{},"from":"now"}'));
+        done();
+      }
+      return true;
+    };
+    // All sockets read into one buffer: what is counted is not kept.
+    const socket = connect({ port: request.port, host: '127.0.0.1', onread: { buffer: SHARED, callback: take } });
+    socket.once('error', fail);
+    socket.write(handshake(request));
+    sockets.push(socket);
+  });
+}
+
+const SHARED = Buffer.allocUnsafeSlow(256 * 1024);
+const AT_ONCE = 100;
+
+async function openAll(request: OpenRequest): Promise<void> {
+  for (let start = 0; start < request.count; start += AT_ONCE) {
+    const length = Math.min(AT_ONCE, request.count - start);
+    await Promise.all(Array.from({ length }, (_, index) => openOne(request, start + index < request.sampled)));
+  }
+}
+
+process.on('message', (message: OpenRequest | { op: 'report' | 'reset' }) => {
+  if (message.op === 'open') {
+    openAll(message).then(
+      () => process.send?.({ ok: true }),
+      (error: unknown) => process.send?.({ error: String(error) }),
+    );
+    return;
+  }
+  const report: Report = { bytes, sampledBytes, sampledEvents, latencies: message.op === 'reset' ? [] : latencies };
+  if (message.op === 'reset') {
+    bytes = 0;
+    sampledBytes = 0;
+    sampledEvents = 0;
+    latencies = [];
+  }
+  process.send?.(report);
+});
+process.on('disconnect', () => process.exit(0));
