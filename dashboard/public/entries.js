@@ -70,6 +70,7 @@ export class Entries {
   }
 }
 
+/** @param {{ isStale: boolean, valid?: string }} held @param {number} nowMs */
 export function isStale({ isStale: wasSaid, valid }, nowMs) {
   return wasSaid || (valid !== undefined && Date.parse(valid) <= nowMs);
 }
