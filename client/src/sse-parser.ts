@@ -42,7 +42,7 @@ export class SseParser {
     if (text.length === 0) return [];
     if (this.#isAtStart) {
       // The decoder drops the mark from bytes; text that was decoded elsewhere may still carry it.
-      if (text.startsWith('\uFEFF')) text = text.slice(1);
+      if (typeof chunk === 'string' && text.startsWith('\uFEFF')) text = text.slice(1);
       this.#isAtStart = false;
     }
     if (this.#mayFollowCr && text.length > 0) {
