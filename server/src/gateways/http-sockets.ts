@@ -34,8 +34,8 @@ export const HTTP_TIMEOUTS: HttpTimeouts = {
   lingerMs: 2000,
 };
 
-/** Request line and headers together; Node's parser stops there. */
-const HEADER_BYTES_MAX = 64 * 1024;
+/** Request line and headers together; Node's parser stops there. Less than what one read of a socket brings: see `clientError`. */
+const HEADER_BYTES_MAX = 32 * 1024;
 /** A key is at most 1 KiB, thrice that when encoded; more in a URL is a filter, which can be posted. */
 export const URL_LENGTH_MAX = 16 * 1024;
 /** Refused connections that may still linger; past it they are cut without an answer. */
@@ -54,6 +54,8 @@ export class HttpSockets {
   readonly #timeouts: HttpTimeouts;
   readonly #sockets = new Set<Socket>();
   readonly #upgrades = new Map<string, UpgradeHandler>();
+  /** Sockets that have been given their last answer. */
+  readonly #ending = new WeakSet<Duplex>();
   #refused = 0;
 
   constructor(settings: Settings, timeouts: HttpTimeouts, listener: RequestListener) {
@@ -97,6 +99,8 @@ export class HttpSockets {
 
   /** For sockets on which Node's parser gave up. */
   onClientError(error: ParserError, socket: Duplex): void {
+    // The parser gives up again on whatever else comes while the answer is on its way.
+    if (this.#ending.has(socket)) return;
     if (error.code === 'ECONNRESET' || !socket.writable || hasAnswerUnderWay(socket)) {
       socket.destroy();
       return;
@@ -116,8 +120,14 @@ export class HttpSockets {
   /** Resolves once no connection is open; new ones MUST NOT be accepted any more. */
   async whenEmpty(): Promise<void> {
     for (const socket of this.#sockets) {
-      if (!socket.destroyed) await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+      await new Promise<void>((resolve) => socket.once('close', () => resolve()));
     }
+  }
+
+  /** Closes connections without a request under way, those included that never sent a byte, which Node counts as busy. */
+  closeIdle(): void {
+    this.server.closeIdleConnections();
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
 
   destroyAll(): void {
@@ -183,6 +193,7 @@ export class HttpSockets {
 
   // A socket closed with unread bytes resets the connection and may take the answer with it, so what comes is read for a while.
   #endWith(socket: Duplex, answer: string): void {
+    this.#ending.add(socket);
     socket.on('error', () => socket.destroy());
     socket.resume();
     socket.end(answer);

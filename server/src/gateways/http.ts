@@ -4,7 +4,6 @@
  *
  * Invariant: nothing is listened on before every gateway has registered, and after `close` no socket of it is open.
  */
-import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
@@ -51,7 +50,7 @@ export async function makeHttp(
     routerOptions: { maxParamLength: URL_LENGTH_MAX },
     clientErrorHandler: (error, socket) => sockets?.onClientError(error, socket),
     frameworkErrors: (error, request, reply) => {
-      answerError(core, error, request as FastifyRequest, reply as FastifyReply);
+      sendError(reply as FastifyReply, answerable(core, error, request as FastifyRequest));
     },
     serverFactory: (handler) => {
       sockets = new HttpSockets(settings, timeouts, handler);
@@ -61,12 +60,13 @@ export async function makeHttp(
   if (sockets === undefined) throw new Error('fastify made no server');
   const made = sockets;
   app.setErrorHandler((error, request, reply) => {
-    const answered = answerError(core, error, request, reply);
-    if (answered.code === 'body-too-big') {
-      // The connection stays open until the answer was read; see `linger`.
+    const known = answerable(core, error, request);
+    if (known.code === 'body-too-big') {
+      // Closing at once, as fastify would, resets the connection under the sender before it has read why.
       reply.removeHeader('connection');
-      made.linger(request.raw as IncomingMessage);
+      made.linger(request.raw);
     }
+    return sendError(reply, known);
   });
   // Bodies are decoded by formats, which see the very bytes.
   app.removeAllContentTypeParsers();
@@ -85,10 +85,9 @@ export async function makeHttp(
   return new Listener(app, routes, core, made, state);
 }
 
-function answerError(core: Core, error: unknown, request: FastifyRequest, reply: FastifyReply): LatchkeyError {
+function answerable(core: Core, error: unknown, request: FastifyRequest): LatchkeyError {
   const known = asLatchkeyError(error, request, core.settings.limits.bodyBytesMax);
   if (known.code === 'internal') logInternal(core.logger, known, request);
-  sendError(reply, known);
   return known;
 }
 
@@ -177,20 +176,20 @@ class Listener implements HttpListener {
   async #stop(): Promise<void> {
     this.#state.isStopping = true;
     this.#sockets.server.close();
-    this.#sockets.server.closeIdleConnections();
+    this.#sockets.closeIdle();
   }
 
   async #close(deadlineMs: number): Promise<void> {
     await this.stopAccepting();
-    const { server } = this.#sockets;
+    // First, because its hooks release whoever waits; their answers go out before the connections do.
+    await this.app.close();
     const gone = this.#sockets.whenEmpty();
     // A connection whose answer was under way becomes idle later, and keep-alive would hold it.
-    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const sweep = setInterval(() => this.#sockets.closeIdle(), IDLE_SWEEP_MS);
     const deadline = setTimeout(() => this.#sockets.destroyAll(), deadlineMs);
     await gone;
     clearInterval(sweep);
     clearTimeout(deadline);
-    await this.app.close();
   }
 }
 

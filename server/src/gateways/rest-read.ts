@@ -154,9 +154,11 @@ function addEntryHeaders(reply: FastifyReply, version: string, entry: Change, st
 
 function sendValue(reply: FastifyReply, value: Payload): FastifyReply {
   reply.header('x-content-type-options', 'nosniff');
-  if (value.kind === 'json')
-    return reply.header('content-type', value.contentType ?? 'application/json').send(value.data);
-  return reply.header('content-security-policy', SANDBOX).header('content-type', value.contentType).send(value.data);
+  if (value.kind !== 'json') reply.header('content-security-policy', SANDBOX);
+  if (value.contentType === undefined) return reply.header('content-type', JSON_TYPE).send(value.data);
+  // As bytes, because fastify adds a charset to text that has a type of its own.
+  const bytes = typeof value.data === 'string' ? Buffer.from(value.data) : value.data;
+  return reply.header('content-type', value.contentType).send(bytes);
 }
 
 export function forbidden(key: string): LatchkeyError {

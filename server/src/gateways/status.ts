@@ -56,7 +56,11 @@ function answerReady(core: Core, reply: FastifyReply): FastifyReply {
     if (!isReady) reasons.push(`source ${source.name}: ${reason ?? 'not ready'}`);
   }
   if (reasons.length === 0) return send(reply, '{"ready":true}');
-  return sendError(reply, new LatchkeyError('not-ready', `Not ready: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ')}.`), '"ready":false');
+  return sendError(
+    reply,
+    new LatchkeyError('not-ready', `Not ready: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ')}.`),
+    '"ready":false',
+  );
 }
 
 function send(reply: FastifyReply, body: string): FastifyReply {
