@@ -1,5 +1,5 @@
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Epoch } from '../shared/epochs.ts';
@@ -15,7 +15,7 @@ export type Bytes = Database<Buffer, Buffer>;
 /** @throws LatchkeyError `data-unwritable` */
 export function prepareDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(resolve(directory));
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
@@ -25,6 +25,13 @@ export function prepareDirectory(directory: string): void {
       { field: 'data', cause: error },
     );
   }
+}
+
+/** One at a time: Node's own recursive mkdir never returns where the kernel denies that the parent it shows is there (`/proc`). */
+function makeDirectories(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectories(dirname(directory));
+  mkdirSync(directory);
 }
 
 function corrupt(file: string, what: string, cause?: unknown): LatchkeyError {

@@ -1,6 +1,6 @@
 import { LatchkeyError, type Position } from '@latchkey/client';
 import type { Settings } from '../config/settings.ts';
-import type { Change } from '../shared/change.ts';
+import { type Change, payloadBytes } from '../shared/change.ts';
 import type { Clock } from '../shared/clock.ts';
 import { EpochTable } from '../shared/epochs.ts';
 import type { ReportFault } from '../shared/logger.ts';
@@ -39,6 +39,8 @@ import {
 const WAITERS_MAX = 10_000;
 /** Beyond what a step brings in, so that a window that was made smaller is reached in time. */
 const TRIM_EXTRA = 1000;
+const PAGE_BYTES = 4096;
+const PAGES_PER_CHANGE = 4;
 
 export interface LmdbViewOptions {
   readonly directory: string;
@@ -178,7 +180,7 @@ export class LmdbView implements WritableView {
       const draft = draftOf(this.#reads.state);
       draft.nowMicros = Math.max(draft.nowMicros, step.nowMicros);
       const write = this.#prepare(step, draft);
-      await this.#store.commit(write);
+      await this.#store.commit(write, bytesOf(step));
       this.#reads.adopt(draft);
     } finally {
       this.#reads.endStep();
@@ -278,6 +280,14 @@ export class LmdbView implements WritableView {
     }
     this.#waiters.check();
   }
+}
+
+/** The most that the changes of a step may take: their records, and the pages of each tree on the way to them. */
+function bytesOf({ placed }: Step): number {
+  const pages = placed.length * PAGES_PER_CHANGE * PAGE_BYTES;
+  return placed.reduce((sum, { change: { key, value } }) => {
+    return sum + key.length * 3 + (value === undefined ? 0 : payloadBytes(value));
+  }, pages);
 }
 
 const EMPTY = Buffer.alloc(0);

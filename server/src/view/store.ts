@@ -5,6 +5,7 @@ import type { Change } from '../shared/change.ts';
 import { type Bytes, checkFormat, type Environment, openEnvironment, readJson, STORE_FILE } from './environment.ts';
 import { placeKey } from './keys.ts';
 import { decodeRecord } from './record.ts';
+import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
 
 const STATE_KEY = Buffer.from('state');
@@ -38,12 +39,18 @@ export class Store {
   readonly isNew: boolean;
   #kept: Promise<boolean> | undefined;
   readonly #beforeCommit: (() => void) | undefined;
+  readonly #room: Room;
 
   /** @throws LatchkeyError `data-corrupt`, `data-newer` */
   constructor(directory: string, options: StoreOptions = {}) {
     this.directory = directory;
     this.#beforeCommit = options.beforeCommit;
     this.environment = openEnvironment(directory, options);
+    const { root } = this.environment;
+    this.#room = new Room(join(directory, STORE_FILE), () => {
+      const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+      return (lastPageNumber + 1) * pageSize;
+    });
     this.meta = this.environment.database('meta');
     this.isNew = checkFormat(this.meta, directory) === 'new';
     this.entries = this.environment.database('entries');
@@ -82,13 +89,14 @@ export class Store {
   }
 
   /**
-   * Everything that `write` puts becomes durable together.
+   * Everything that `write` puts becomes durable together. `bytes` is the most that it may take of the file.
    * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.
    */
-  async commit(write: () => void): Promise<void> {
+  async commit(write: () => void, bytes = 0): Promise<void> {
     let thrown: unknown;
     try {
       this.#beforeCommit?.();
+      await this.#room.make(bytes);
       await this.environment.root.batch(() => {
         try {
           write();
@@ -124,14 +132,15 @@ export class Store {
   }
 
   async #translate(error: unknown): Promise<LatchkeyError> {
-    const cause: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError).catch(
+    const commitError: unknown = await Promise.resolve((error as { commitError?: unknown }).commitError).catch(
       (reason) => reason,
     );
+    const cause = commitError ?? error;
     const reason = this.#isDiskFull() ? 'the disk is full' : cause instanceof Error ? cause.message : 'unknown';
     return new LatchkeyError(
       'storage-full',
       `${join(this.directory, STORE_FILE)} could not be written (${reason}); nothing of this write was kept. Free space or mend the disk, then repeat it.`,
-      { retryAfter: 5, cause: cause ?? error },
+      { retryAfter: 5, cause },
     );
   }
 
