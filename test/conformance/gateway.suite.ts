@@ -182,7 +182,10 @@ function resumes(connect: (scope: TestContext) => Promise<GatewayProbe>): void {
     const before = await probe.watch();
     await before.op('synced');
     before.cut();
+    // Another group’s: once it was told, the feed has handed out everything, and this group’s own ring does not have it.
+    const other = await probe.watch({ keys: ['a'] });
     for (let value = 1; value <= 5; value += 1) await submit(probe.log, put('a', value));
+    await other.value('a', 5);
     probe.log.view.trim(7);
     const after = await probe.watch({}, { from: before.position as string });
     await after.op('synced');
