@@ -217,6 +217,8 @@ export class CatchUp {
     const held = member.group.ring.after(offsetsOf(cursors));
     if (held === 'missing') return undefined;
     const to = held === 'end' ? this.#setup.head.heads : held.to;
+    // A plan that was under way is for changes that the ring has now delivered, or jumped over.
+    member.walk = undefined;
     if (held !== 'end' && hasReached(held.from, member.completeTo)) member.matched += held.count;
     for (const [partition, cursor] of cursors.entries())
       cursor.offset = Math.max(cursor.offset, to[partition] as number);

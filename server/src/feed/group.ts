@@ -89,6 +89,8 @@ export class Group {
     this.#heads = [];
     const { isShared } = this.identity.codec;
     const isWanted = this.live.size > 0 || (isShared && this.behind.size > 0);
+    // With its only member the group goes too, so nobody could resume from its ring; what follows a fall within this tick is kept.
+    const isAlone = this.live.size === 1 && this.behind.size === 0;
     const chunks: LiveChunk[] = [];
     for (let start = 0; start < changes.length && isWanted; ) {
       const end = chunkEnd(changes, start, this.identity.withValues, this.#bounds.chunkBytesMax);
@@ -97,13 +99,13 @@ export class Group {
       const partTexts = start === 0 && isLast ? texts : texts.slice(start, end);
       const chunk = makeChunk(this.identity.codec.live(part, partTexts, this.context(epochs)));
       const at = isLast ? to : (heads[end - 1] as Heads);
-      if (isShared) this.#keep(chunk, part, heads[start] as Heads, at);
+      if (isShared && !(isAlone && start === 0 && isLast)) this.#keep(chunk, part, heads[start] as Heads, at);
       chunks.push({ chunk, to: at, matched: this.matched + end });
       start = end;
     }
     this.matched += changes.length;
     // Frames that are only for the live ones can't be handed to those who catch up.
-    if (!isShared) this.ring.restart(to);
+    if (!isShared || (isAlone && chunks.length === 1)) this.ring.restart(to);
     return chunks;
   }
 

@@ -119,13 +119,16 @@ class World {
         watcher.read();
       }
       await turn();
-      const isQuiet = this.watchers.every(({ isConnected, outlet }) => isConnected && outlet.bytes === 0);
+      const isQuiet = this.watchers.every(
+        ({ isConnected, outlet }) => isConnected && outlet.bytes === 0 && outlet.ended === undefined,
+      );
       if (isQuiet && this.#feed.counts().behind === 0) return this.#feed.checkInvariants();
     }
     assert.fail(`watchers do not get to the head: ${JSON.stringify(this.#feed.counts())}`);
   }
 
   async check(): Promise<void> {
+    assert.deepEqual(this.#faults, []);
     for (const watcher of this.watchers) {
       checkWatcher(watcher, this.view, wantsOf(watcher.filter));
     }

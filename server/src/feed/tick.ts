@@ -93,7 +93,7 @@ export class Tick {
     this.#isRunning = true;
     const failed = new Set<Group>();
     const touched = this.#collect(failed);
-    for (const group of touched) this.#guard(group, failed, () => this.#deliver(group));
+    for (const group of touched) this.#deliver(group, failed);
     for (const group of failed) this.#giveUp(group);
     head.deliver();
     this.#isRunning = false;
@@ -146,35 +146,43 @@ export class Tick {
       const heads: Heads = running.length === 1 ? [change.offset] : [...running];
       const text = headsText(head.epoch, heads);
       for (const group of wanting) {
-        this.#guard(group, failed, () => {
-          if (group.isGranted(change.key) && group.queue(change, text, heads)) touched.add(group);
-        });
+        if (this.#isGranted(group, change.key, failed) && group.queue(change, text, heads)) touched.add(group);
       }
     }
     head.collect(running);
     return touched;
   }
 
-  #deliver(group: Group): void {
-    const { head, sockets, view } = this.#setup;
-    const chunks = group.flush(view.epochs, head.collected);
-    if (chunks.length === 0) return;
-    for (const member of group.live) {
-      for (const { chunk, to, matched } of chunks) {
-        if (!sockets.send(member, chunk, to, matched)) break;
-      }
+  // An access rule or codec that throws must cost its own group only.
+  #isGranted(group: Group, key: string, failed: Set<Group>): boolean {
+    if (failed.has(group)) return false;
+    try {
+      return group.isGranted(key);
+    } catch (error) {
+      this.#fail(group, failed, error);
+      return false;
     }
   }
 
-  /** A codec or access rule that throws must cost its own group only. */
-  #guard(group: Group, failed: Set<Group>, run: () => void): void {
+  #deliver(group: Group, failed: Set<Group>): void {
     if (failed.has(group)) return;
+    const { head, sockets, view } = this.#setup;
     try {
-      run();
+      const chunks = group.flush(view.epochs, head.collected);
+      if (chunks.length === 0) return;
+      for (const member of group.live) {
+        for (const { chunk, to, matched } of chunks) {
+          if (!sockets.send(member, chunk, to, matched)) break;
+        }
+      }
     } catch (error) {
-      failed.add(group);
-      this.#setup.reportFault('feed', error);
+      this.#fail(group, failed, error);
     }
+  }
+
+  #fail(group: Group, failed: Set<Group>, error: unknown): void {
+    failed.add(group);
+    this.#setup.reportFault('feed', error);
   }
 
   // Its live members were not handed everything: they are ended, and resume from what they were handed.
