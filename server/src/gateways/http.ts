@@ -13,6 +13,7 @@ import { asLatchkeyError, logInternal, sendError } from './http-error.ts';
 import { checkOrigin, pathOf } from './http-origin.ts';
 import { RouteTable } from './http-routes.ts';
 import { HTTP_TIMEOUTS, HttpSockets, type HttpTimeouts, URL_LENGTH_MAX, uriTooLong } from './http-sockets.ts';
+import { RequestDurations } from './request-durations.ts';
 
 export interface HttpListener {
   readonly app: FastifyInstance;
@@ -73,7 +74,7 @@ export async function makeHttp(
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.decorate('onUpgrade', (path, handler) => made.onUpgrade(path, handler));
   const state = { isStopping: false };
-  addChecks(app, core, state);
+  addChecks(app, core, state, new RequestDurations(app, core.metrics));
   const routes = new RouteTable(app);
   app.setNotFoundHandler((request, reply) => {
     const refusal = routes.refusalOf(request.method, pathOf(request.raw.url ?? '/'));
@@ -91,11 +92,17 @@ function answerable(core: Core, error: unknown, request: FastifyRequest): Latchk
   return known;
 }
 
-function addChecks(app: FastifyInstance, core: Core, state: { readonly isStopping: boolean }): void {
+function addChecks(
+  app: FastifyInstance,
+  core: Core,
+  state: { readonly isStopping: boolean },
+  durations: RequestDurations,
+): void {
   const { settings } = core;
   // Most requests name the same host; what was allowed once is allowed again.
   let allowedHost: string | undefined;
   app.addHook('onRequest', (request, reply, done) => {
+    durations.start(reply.raw);
     try {
       const { raw } = request;
       const { host, origin } = raw.headers;

@@ -1,47 +1,14 @@
-import type { FastifyInstance } from 'fastify';
-import { Counter, collectDefaultMetrics, Gauge, Histogram } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge } from 'prom-client';
 import type { Core } from './gateway.ts';
 
-const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** Their requests last as long as the watch does. */
-const STREAMS: ReadonlySet<string> = new Set(['/v1/watch', '/subscribe']);
-
-/** Registers what is measured at this listener, and what is asked of view, feed and log when somebody scrapes. */
-export function addMetrics(http: FastifyInstance, core: Core): void {
+/** Registers what is asked of the process, view, feed and log when somebody scrapes. Requests: `RequestDurations`. */
+export function addMetrics(core: Core): void {
   const { clusterLabel } = core.settings;
   if (clusterLabel !== '') core.metrics.setDefaultLabels({ cluster: clusterLabel });
   if (core.metrics.getSingleMetric('process_start_time_seconds') === undefined) {
     collectDefaultMetrics({ register: core.metrics });
   }
-  addRequestMetrics(http, core);
   addStateMetrics(core);
-}
-
-function addRequestMetrics(http: FastifyInstance, core: Core): void {
-  const seconds = new Histogram({
-    name: 'latchkey_http_request_duration_seconds',
-    help: 'From the arrival of a request to the end of its answer; watches are not counted.',
-    labelNames: ['method', 'route', 'status'],
-    buckets: SECONDS,
-    registers: [core.metrics],
-  });
-  // Labels are looked up once per kind of request, of which there are as many as routes, methods and statuses.
-  const children = new Map<string, { observe(value: number): void }>();
-  http.addHook('onResponse', (request, reply, done) => {
-    const route = request.routeOptions.url ?? 'none';
-    if (!STREAMS.has(route)) {
-      const { method } = request;
-      const status = reply.raw.statusCode;
-      const name = `${method} ${status} ${route}`;
-      let child = children.get(name);
-      if (child === undefined) {
-        child = seconds.labels({ method, route, status: String(status) });
-        children.set(name, child);
-      }
-      child.observe(reply.elapsedTime / 1000);
-    }
-    done();
-  });
 }
 
 function addStateMetrics({ feed, log, metrics, sources }: Core): void {

@@ -153,9 +153,10 @@ function addEntryHeaders(reply: FastifyReply, version: string, entry: Change, st
 }
 
 function sendValue(reply: FastifyReply, value: Payload): FastifyReply {
+  // No browser takes plain JSON for anything else.
+  if (value.contentType === undefined) return reply.header('content-type', JSON_TYPE).send(value.data);
   reply.header('x-content-type-options', 'nosniff');
   if (value.kind !== 'json') reply.header('content-security-policy', SANDBOX);
-  if (value.contentType === undefined) return reply.header('content-type', JSON_TYPE).send(value.data);
   // As bytes, because fastify adds a charset to text that has a type of its own.
   const bytes = typeof value.data === 'string' ? Buffer.from(value.data) : value.data;
   return reply.header('content-type', value.contentType).send(bytes);

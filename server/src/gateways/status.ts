@@ -11,7 +11,7 @@ import { queryOf } from './rest-request.ts';
 export const statusGateway: Gateway = {
   name: 'status',
   register(http: FastifyInstance, core: Core): void {
-    addMetrics(http, core);
+    addMetrics(core);
     http.get('/v1/status', (request, reply) => {
       queryOf(request, []);
       return send(reply, JSON.stringify(statusOf(core)));
