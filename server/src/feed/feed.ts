@@ -51,7 +51,10 @@ export interface Watch {
   readonly ref: string;
   /** What the member has been handed so far. */
   position(): Position;
-  /** The transport can take more; MUST be called after every `write` that returned false. */
+  /**
+   * The transport can take more; MUST be called after every `write` that returned false. A watch that was in its group's shared
+   * frames (`isShared: false`) either still is when this returns, or was written `behind` within the call.
+   */
   drained(): void;
   /** The client went. Idempotent. */
   close(): void;

@@ -283,6 +283,48 @@ const shapes = fc.record({
   }),
 });
 
+const tight = {
+  ...{ catchUpChangesMax: 3, pinnedBytesMax: 500, msPerLook: 0 },
+  bounds: {
+    ...{ chunkBytesMax: 1, pageChangesMax: 1, pendingMax: 1, ringChunksMax: 1, ringBytesMax: 300 },
+    ...{ walkDistanceMin: 1, walkOffsetsMax: 2, walkPieceMax: 1, walkPiecesMax: 3 },
+  },
+};
+
+function acts(...list: readonly (readonly [kind: Action['kind'], a: number, b: number])[]): Action[] {
+  return list.map(([kind, a, b]) => ({ kind, a, b }));
+}
+
+const write = ['write', 0, 0] as const;
+
+/** What was found once, and is tried every time since. */
+const FOUND: [Shape, Action[]][] = [
+  // A plan ended before the feed's head, which had moved on, and was asked for its next page for ever.
+  [
+    { ...tight, partitions: 3, bytesMax: 200 },
+    acts(
+      ...([
+        ['watch', 193, 204],
+        ['write', 961, 524],
+        ['turn', 0, 0],
+      ] as const),
+      ...([write, write, write, write, write, write, write, ['write', 454, 76], write] as const),
+    ),
+  ],
+  // The ring moved a watch past what its plan was still to deliver.
+  [
+    {
+      ...tight,
+      ...{ partitions: 1, catchUpChangesMax: 10_000, bytesMax: 1500 },
+      bounds: { ...tight.bounds, walkOffsetsMax: 1000 },
+    },
+    acts(
+      ...([['watch', 154, 806], ['restart', 0, 0], write, ['connect', 0, 0], ['burst', 479, 698]] as const),
+      ...([write, write, write, ['turn', 0, 0], write, write, write, write, write, ['burst', 0, 72]] as const),
+    ),
+  ],
+];
+
 describe('the feed, whatever happens', () => {
   it('delivers everything once, in order, or says what it conflated, and folds to the entries', async () => {
     await fc.assert(
@@ -292,7 +334,7 @@ describe('the feed, whatever happens', () => {
         await world.settle();
         await world.check();
       }),
-      { numRuns: Number(process.env.FEED_RUNS ?? 400) },
+      { numRuns: Number(process.env.FEED_RUNS ?? 400), examples: FOUND },
     );
   });
 });
