@@ -100,7 +100,7 @@ export function submit(
   commands: readonly (Command | Refusal)[],
   more: Pick<Batch, 'atomic' | 'progress' | 'deadLetters'> = {},
 ): Promise<Settled> {
-  return core.log.submit({ commands, principal: principalOf(request), origin: originOf(request), ...more });
+  return core.log.submit({ commands, principal: principalOf(request), origin: originOf(request.raw.socket), ...more });
 }
 
 async function submitOne(core: Core, request: FastifyRequest, command: KeyCommand): Promise<Settled> {

@@ -23,6 +23,8 @@ export interface PendingCommand {
 }
 
 export interface CommandSink {
+  /** Of the changes that its commands make. */
+  readonly origin: string;
   answer(id: string, outcome: Outcome): void;
   refuse(id: string, error: LatchkeyError): void;
   /** Whether outcomes can be written now; `wake` is called when they can again. */
@@ -35,7 +37,6 @@ export class WebsocketCommands {
   readonly #log: Log;
   readonly #reportFault: ReportFault;
   readonly #principal: Principal;
-  readonly #origin: string;
   readonly #sink: CommandSink;
   #waiting: PendingCommand[] = [];
   #waitingBytes = 0;
@@ -43,11 +44,10 @@ export class WebsocketCommands {
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(log: Log, reportFault: ReportFault, principal: Principal, origin: string, sink: CommandSink) {
+  constructor(log: Log, reportFault: ReportFault, principal: Principal, sink: CommandSink) {
     this.#log = log;
     this.#reportFault = reportFault;
     this.#principal = principal;
-    this.#origin = origin;
     this.#sink = sink;
   }
 
@@ -98,7 +98,7 @@ export class WebsocketCommands {
     this.#sink.onTaken();
     try {
       const commands = batch.map(({ command }) => command);
-      const { outcomes } = await this.#log.submit({ commands, principal: this.#principal, origin: this.#origin });
+      const { outcomes } = await this.#log.submit({ commands, principal: this.#principal, origin: this.#sink.origin });
       for (const [index, { id }] of batch.entries()) {
         if (!this.#isClosed) this.#sink.answer(id, outcomes[index] as Outcome);
       }

@@ -12,58 +12,56 @@ import type { Outcome } from '../commands/command.ts';
 import type { Principal } from '../shared/access.ts';
 import type { Core } from './gateway.ts';
 import { outcomeJson } from './outcome-json.ts';
+import { originOf } from './principal.ts';
 import { filterOf, modeOf } from './watch-query.ts';
 import { textFrame, websocketCodec } from './websocket-codec.ts';
-import { WAITING_MAX, WebsocketCommands } from './websocket-commands.ts';
+import { type CommandSink, WAITING_MAX, WebsocketCommands } from './websocket-commands.ts';
 import { type ClientFrame, readFrame } from './websocket-frame.ts';
 import type { WebsocketPeer } from './websocket-peers.ts';
-import { WebsocketWatches } from './websocket-watches.ts';
+import { type FrameWriter, WebsocketWatches } from './websocket-watches.ts';
 
 const UNREAD_BYTES_MAX = 1024 * 1024;
 /** Reading pauses here; the packet that is already read may still bring the count up to `WAITING_MAX`. */
 const WAITING_PAUSE = WAITING_MAX / 2;
 
-export class WebsocketConnection implements WebsocketPeer {
+export class WebsocketConnection implements WebsocketPeer, FrameWriter, CommandSink {
   readonly ws: WebSocket;
   readonly socket: Socket;
   readonly #core: Core;
   readonly #principal: Principal;
   readonly #watches: WebsocketWatches;
-  readonly #commands: WebsocketCommands;
+  /** Made with the first command: most connections only watch. */
+  #commands: WebsocketCommands | undefined;
 
-  constructor(core: Core, ws: WebSocket, socket: Socket, principal: Principal, origin: string) {
+  constructor(core: Core, ws: WebSocket, socket: Socket, principal: Principal) {
     this.ws = ws;
     this.socket = socket;
     this.#core = core;
     this.#principal = principal;
-    const isFull = () => socket.writableNeedDrain;
-    const write = (frame: Buffer) => this.#write(frame);
-    this.#watches = new WebsocketWatches({ write, isFull }, core.feed, (code) => this.#watchEnded(code));
-    this.#commands = new WebsocketCommands(core.log, core.reportFault, principal, origin, {
-      answer: (id, outcome) => this.#answer(id, outcome),
-      refuse: (id, error) => this.#refuse(id, error),
-      hasRoom: () => socket.writableLength <= UNREAD_BYTES_MAX,
-      onTaken: () => this.#steer(),
-    });
+    this.#watches = new WebsocketWatches(this, core.feed);
     ws.on('message', (data, isBinary) => this.#message(data, isBinary));
     ws.on('close', () => this.#closed());
     socket.on('drain', () => this.#drained());
   }
 
+  get origin(): string {
+    return originOf(this.socket);
+  }
+
   /** Nothing would be cut off if it were closed. */
   get isIdle(): boolean {
-    return this.#watches.size === 0 && this.#commands.isIdle;
+    return this.#watches.size === 0 && this.#commands?.isIdle !== false;
   }
 
   #message(data: RawData, isBinary: boolean): void {
     if (isBinary) {
       const message =
         'A binary frame; send JSON in text frames, and values that are not JSON with "encoding":"base64".';
-      this.#refuse(undefined, new LatchkeyError('frame-invalid', message));
+      this.refuse(undefined, new LatchkeyError('frame-invalid', message));
     } else {
       const bytes = data as Buffer;
       const frame = readFrame(bytes.toString('utf8'), this.#core.formats.command);
-      if (frame.kind === 'fault') this.#refuse(frame.id, frame.error);
+      if (frame.kind === 'fault') this.refuse(frame.id, frame.error);
       else this.#take(frame, bytes.length);
     }
     this.#steer();
@@ -73,12 +71,12 @@ export class WebsocketConnection implements WebsocketPeer {
     try {
       if (frame.kind === 'watch') this.#watch(frame.id, frame.fields);
       else if (frame.kind === 'unwatch') this.#unwatch(frame.id);
-      else if (frame.kind === 'ping') this.#write(textFrame(`{"op":"pong"${idField(frame.id)}}`));
+      else if (frame.kind === 'ping') this.write(textFrame(`{"op":"pong"${idField(frame.id)}}`));
       else this.#command(frame.id, { id: frame.id, command: frame.command, bytes });
     } catch (error) {
       if (!(error instanceof LatchkeyError)) this.#core.reportFault('gateways', error);
       const known = error instanceof LatchkeyError ? error : undefined;
-      this.#refuse(
+      this.refuse(
         frame.id,
         known ?? new LatchkeyError('internal', 'Latchkey failed on this frame; its log has the details.'),
       );
@@ -98,7 +96,7 @@ export class WebsocketConnection implements WebsocketPeer {
 
   #unwatch(id: string): void {
     if (this.#watches.close(id)) {
-      this.#write(textFrame(`{"op":"unwatched","id":${id}}`));
+      this.write(textFrame(`{"op":"unwatched","id":${id}}`));
       return;
     }
     throw new LatchkeyError('not-found', `This connection has no watch with the id ${id}.`, { field: 'id' });
@@ -110,44 +108,56 @@ export class WebsocketConnection implements WebsocketPeer {
         field: 'id',
       });
     }
+    const { log, reportFault } = this.#core;
+    this.#commands ??= new WebsocketCommands(log, reportFault, this.#principal, this);
     if (this.#commands.push(pending)) return;
     const message = `${WAITING_MAX} commands of this connection wait for the log already; wait for outcomes before sending more.`;
     throw new LatchkeyError('overloaded', message, { limit: WAITING_MAX });
   }
 
-  #answer(id: string, outcome: Outcome): void {
-    this.#write(textFrame(`{"op":"outcome","id":${id},${outcomeJson(outcome, this.#core.log.view).slice(1)}`));
+  answer(id: string, outcome: Outcome): void {
+    this.write(textFrame(`{"op":"outcome","id":${id},${outcomeJson(outcome, this.#core.log.view).slice(1)}`));
     this.#steer();
   }
 
-  #refuse(id: string | undefined, error: LatchkeyError): void {
+  refuse(id: string | undefined, error: LatchkeyError): void {
     const { retryAfter } = error.details;
     const body = { ...error.toJSON().error, ...(retryAfter === undefined ? {} : { retryAfter }) };
-    this.#write(textFrame(`{"op":"error"${idField(id)},${JSON.stringify(body).slice(1)}`));
+    this.write(textFrame(`{"op":"error"${idField(id)},${JSON.stringify(body).slice(1)}`));
   }
 
   // Behind a close frame nothing may be sent.
-  #write(frame: Buffer): void {
+  write(frame: Buffer): void {
     if (this.ws.readyState === this.ws.OPEN) this.socket.write(frame);
   }
 
+  isFull(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
+  hasRoom(): boolean {
+    return this.socket.writableLength <= UNREAD_BYTES_MAX;
+  }
+
+  onTaken(): void {
+    this.#steer();
+  }
+
   #steer(): void {
-    const { bytes, count } = this.#commands;
-    const isTooMuch =
-      this.socket.writableLength > UNREAD_BYTES_MAX ||
-      count >= WAITING_PAUSE ||
-      bytes > this.#core.settings.limits.bodyBytesMax;
+    const bytes = this.#commands?.bytes ?? 0;
+    const count = this.#commands?.count ?? 0;
+    const isTooMuch = !this.hasRoom() || count >= WAITING_PAUSE || bytes > this.#core.settings.limits.bodyBytesMax;
     if (isTooMuch && !this.ws.isPaused) this.ws.pause();
     else if (!isTooMuch && this.ws.isPaused) this.ws.resume();
   }
 
   #drained(): void {
     this.#steer();
-    this.#commands.wake();
+    this.#commands?.wake();
     this.#watches.drained();
   }
 
-  #watchEnded(code: 'closing' | 'stalled'): void {
+  onEnded(code: 'closing' | 'stalled'): void {
     // Each watch gets its own `bye` before the connection goes.
     if (code === 'closing' && !this.isIdle) return;
     this.end(code);
@@ -158,7 +168,7 @@ export class WebsocketConnection implements WebsocketPeer {
   }
 
   #closed(): void {
-    this.#commands.close();
+    this.#commands?.close();
     this.#watches.closeAll();
   }
 }

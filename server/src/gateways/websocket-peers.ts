@@ -38,8 +38,11 @@ export interface WebsocketPeersSetup {
 const PING_SLICES = 30;
 const CLOSE_TIMEOUT_MS = 5000;
 
+/** What was read of a peer's socket when it was last looked at, and when that last changed. */
 interface Seen {
-  heardAtMs: number;
+  bytesRead: number;
+  unread: number;
+  changedAtMs: number;
 }
 
 export class WebsocketPeers {
@@ -76,7 +79,7 @@ export class WebsocketPeers {
   ): void {
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       // A frame that breaks the protocol: `ws` closes with the code for it, and `close` follows.
-      ws.on('error', () => {});
+      ws.on('error', ignore);
       let peer: WebsocketPeer;
       try {
         peer = open(ws, socket as Socket);
@@ -88,16 +91,9 @@ export class WebsocketPeers {
       }
       const slice = this.#slices[this.#added % PING_SLICES] as Map<WebsocketPeer, Seen>;
       this.#added += 1;
-      const seen: Seen = { heardAtMs: this.#setup.clock.monotonicMs() };
-      const hear = () => {
-        seen.heardAtMs = this.#setup.clock.monotonicMs();
-      };
-      slice.set(peer, seen);
+      slice.set(peer, { bytesRead: 0, unread: 0, changedAtMs: this.#setup.clock.monotonicMs() });
       this.#count += 1;
       this.#timer ??= setInterval(() => this.#next(), this.#setup.turnMs ?? 1000).unref();
-      ws.on('message', hear);
-      ws.on('pong', hear);
-      socket.on('drain', hear);
       ws.on('close', () => this.#forget(slice, peer));
     });
   }
@@ -120,15 +116,18 @@ export class WebsocketPeers {
     }
   }
 
-  #probe(peer: WebsocketPeer, seen: Seen): void {
-    const { socket, ws } = peer;
-    const isFull = socket.writableNeedDrain;
+  // Counters of the socket tell as much as listeners would, and cost an idle connection nothing.
+  #probe({ socket, ws }: WebsocketPeer, seen: Seen): void {
+    const nowMs = this.#setup.clock.monotonicMs();
+    const { bytesRead, writableLength: unread, writableNeedDrain: isFull } = socket;
     // Paused by us, with room to write: it waits for the log, and what it says can't be heard.
-    if (ws.isPaused && !isFull) return;
-    if (this.#setup.clock.monotonicMs() - seen.heardAtMs > this.#setup.silenceMaxMs) {
-      peer.end('stalled');
-      // A closing handshake with nobody would only hold the socket longer.
-      ws.terminate();
-    } else if (!isFull && ws.readyState === ws.OPEN) socket.write(PING_FRAME);
+    const isHeld = ws.isPaused && !isFull;
+    if (isHeld || bytesRead !== seen.bytesRead || unread < seen.unread) seen.changedAtMs = nowMs;
+    seen.bytesRead = bytesRead;
+    seen.unread = unread;
+    if (nowMs - seen.changedAtMs > this.#setup.silenceMaxMs) ws.terminate();
+    else if (!isFull && ws.readyState === ws.OPEN) socket.write(PING_FRAME);
   }
 }
+
+function ignore(): void {}

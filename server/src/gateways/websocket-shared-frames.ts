@@ -11,7 +11,8 @@ export interface SharedMember {
 
 export class SharedFrames<Member extends SharedMember> {
   readonly ref: string;
-  readonly members = new Set<Member>();
+  /** Few, nearly always one: an array costs an idle connection less than a set. */
+  readonly members: Member[] = [];
   #held: { readonly frame: Buffer; awaiting: number }[] = [];
   #sent = 0;
 
@@ -20,12 +21,14 @@ export class SharedFrames<Member extends SharedMember> {
   }
 
   join(member: Member): void {
-    this.members.add(member);
+    this.members.push(member);
     member.seen = this.#sent;
   }
 
   leave(member: Member): void {
-    if (!this.members.delete(member)) return;
+    const place = this.members.indexOf(member);
+    if (place < 0) return;
+    this.members.splice(place, 1);
     for (let index = this.#indexOf(member); index < this.#held.length; index += 1) this.#count(index);
     this.#release();
   }
@@ -41,7 +44,7 @@ export class SharedFrames<Member extends SharedMember> {
   take(member: Member, frame: Buffer): void {
     const index = this.#indexOf(member);
     if (index === this.#held.length) {
-      this.#held.push({ frame, awaiting: this.members.size });
+      this.#held.push({ frame, awaiting: this.members.length });
       this.#sent += 1;
     }
     this.#count(index);
@@ -70,7 +73,7 @@ export class SharedFrames<Member extends SharedMember> {
   /** Asserted by tests. */
   checkInvariants(): void {
     for (const [index, { awaiting }] of this.#held.entries()) {
-      const owed = [...this.members].filter((member) => this.#indexOf(member) <= index).length;
+      const owed = this.members.filter((member) => this.#indexOf(member) <= index).length;
       if (owed !== awaiting || owed === 0)
         throw new Error(`a frame of ${this.ref} awaits ${awaiting} watches, not ${owed}`);
     }

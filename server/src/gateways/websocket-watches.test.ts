@@ -45,8 +45,8 @@ class Connection {
       counts: () => ({ watchers: 0, groups: 0, behind: 0 }),
       close: async () => {},
     };
-    const writer = { write: (frame: Buffer) => this.#read(frame), isFull: () => this.isFull };
-    this.watches = new WebsocketWatches(writer, feed, () => {});
+    const writer = { write: (frame: Buffer) => this.#read(frame), isFull: () => this.isFull, onEnded: () => {} };
+    this.watches = new WebsocketWatches(writer, feed);
   }
 
   open(id: number): Outlet {

@@ -19,20 +19,20 @@ export interface FrameWriter {
   write(frame: Buffer): void;
   /** Over the high-water mark: `drained` follows. */
   isFull(): boolean;
+  /** The feed ended one of the watches. */
+  onEnded(code: 'closing' | 'stalled'): void;
 }
 
 export class WebsocketWatches {
   readonly #writer: FrameWriter;
   readonly #feed: Feed;
-  readonly #onEnd: (code: 'closing' | 'stalled') => void;
   readonly #members = new Map<string, Member>();
-  readonly #groups = new Map<string, SharedFrames<Member>>();
+  /** As many as its watches have filters: an array costs an idle connection less than a map. */
+  readonly #groups: SharedFrames<Member>[] = [];
 
-  /** `onEnd` is called after the feed ended one of the watches. */
-  constructor(writer: FrameWriter, feed: Feed, onEnd: (code: 'closing' | 'stalled') => void) {
+  constructor(writer: FrameWriter, feed: Feed) {
     this.#writer = writer;
     this.#feed = feed;
-    this.#onEnd = onEnd;
   }
 
   get size(): number {
@@ -99,7 +99,7 @@ export class WebsocketWatches {
   /** For `Member` alone. */
   end(member: Member, code: 'closing' | 'stalled'): void {
     this.#forget(member);
-    this.#onEnd(code);
+    this.#writer.onEnded(code);
   }
 
   #writeLive(member: Member, frame: Buffer): boolean {
@@ -115,17 +115,17 @@ export class WebsocketWatches {
       this.#detach(member);
       return this.#send(member, ownFrame(member.id, frame));
     }
-    for (const other of group.members) if (other.isDoubtful) this.#detach(other);
+    for (const other of group.members.filter(({ isDoubtful }) => isDoubtful)) this.#detach(other);
     group.take(member, frame);
     return this.#send(member, frame);
   }
 
   #attach(member: Member, ref: string): void {
     this.#leave(member);
-    let group = this.#groups.get(ref);
+    let group = this.#groups.find((known) => known.ref === ref);
     if (group === undefined) {
       group = new SharedFrames(ref);
-      this.#groups.set(ref, group);
+      this.#groups.push(group);
     }
     group.join(member);
     member.group = group;
@@ -144,7 +144,7 @@ export class WebsocketWatches {
     group.leave(member);
     member.group = undefined;
     member.isDoubtful = false;
-    if (group.members.size === 0) this.#groups.delete(group.ref);
+    if (group.members.length === 0) this.#groups.splice(this.#groups.indexOf(group), 1);
   }
 
   #send(member: Member, frame: Buffer): boolean {
@@ -167,11 +167,11 @@ export class WebsocketWatches {
   /** Asserted by tests. */
   checkInvariants(): void {
     for (const member of this.#members.values()) {
-      if (member.group !== undefined && !member.group.members.has(member))
+      if (member.group !== undefined && !member.group.members.includes(member))
         throw new Error('attached to a group that lost it');
     }
-    for (const group of this.#groups.values()) {
-      if (group.members.size === 0) throw new Error('a group without members was kept');
+    for (const group of this.#groups) {
+      if (group.members.length === 0) throw new Error('a group without members was kept');
       group.checkInvariants();
       for (const member of group.members) if (member.group !== group) throw new Error('a member of two groups');
     }

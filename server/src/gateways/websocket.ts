@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import type { Gateway } from './gateway.ts';
-import { originOf, principalOf } from './principal.ts';
+import { principalOf } from './principal.ts';
 import { WebsocketConnection } from './websocket-connection.ts';
 import { WebsocketPeers } from './websocket-peers.ts';
 
@@ -25,15 +24,10 @@ export function makeWebsocketGateway(options: WebsocketOptions = {}): Gateway {
         ...options,
       });
       http.onUpgrade('/v1/watch', (request, socket, head) => {
-        const { origin, principal } = senderOf(request);
-        peers.accept(request, socket, head, (ws, raw) => new WebsocketConnection(core, ws, raw, principal, origin));
+        // A handshake is a request that fastify never saw; who sent it is told from the raw one.
+        const principal = principalOf({ raw: request } as FastifyRequest);
+        peers.accept(request, socket, head, (ws, raw) => new WebsocketConnection(core, ws, raw, principal));
       });
     },
   };
-}
-
-// A handshake is a request that fastify never saw; who sent it is told from the raw one.
-function senderOf(raw: IncomingMessage) {
-  const request = { raw } as FastifyRequest;
-  return { origin: originOf(request), principal: principalOf(request) };
 }
