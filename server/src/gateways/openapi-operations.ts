@@ -109,4 +109,10 @@ export const OPERATION_PATHS = {
       responses: { '200': answer('HTML.', { 'text/html': { schema: TEXT } }) },
     }),
   },
+  '/dashboard/{file}': {
+    get: operation('getDashboardFile', 'What the page is made of', {
+      parameters: [path('file', 'A script, a style or an image.')],
+      responses: { '200': answer('The file.', { '*/*': {} }) },
+    }),
+  },
 } as const;

@@ -53,7 +53,7 @@ export const WATCH_PATHS = {
   },
   '/subscribe': {
     get: operation('kvStoreSubscribe', 'WebSocket: one text frame for every put, live only', {
-      responses: { '101': answer('WebSocket.'), '426': answer('Not a WebSocket handshake.', json(reference('Error'))) },
+      responses: { '101': answer('WebSocket.') },
     }),
   },
 } as const;

@@ -31,8 +31,8 @@ class RouteDurations {
   }
 
   observe(method: string, status: number, seconds: number): void {
-    let byStatus = this.#byMethod.get(method);
-    if (byStatus === undefined) this.#byMethod.set(method, (byStatus = new Map()));
+    const byStatus = this.#byMethod.get(method) ?? new Map<number, Series>();
+    this.#byMethod.set(method, byStatus);
     let series = byStatus.get(status);
     if (series === undefined) {
       const labels = { method, route: this.#route, status: String(status) };

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type MemoryCore, memoryCore, sourceOf } from '../../../test/support/memory-core.ts';
+import { dashboardGateway } from './dashboard.ts';
 import { eventsGateway } from './events.ts';
 import { type HttpListener, makeHttp } from './http.ts';
 import { kvStoreGateway } from './kv-store.ts';
 import { openApiDocument } from './openapi.ts';
 import { restGateway } from './rest.ts';
+import { makeSseGateway } from './sse.ts';
 import { statusGateway } from './status.ts';
 
 describe('status, health, metrics and the API document', () => {
@@ -77,12 +79,15 @@ describe('status, health, metrics and the API document', () => {
   test('/openapi.json holds every route that the gateways register', async () => {
     const document = (await ask('/openapi.json')).json();
     assert.equal(document.openapi, '3.1.0');
-    const missing = http.routes.list().filter(({ method, path }) => {
+    const gateways = [restGateway, makeSseGateway(), kvStoreGateway, eventsGateway, statusGateway, dashboardGateway];
+    const all = await makeHttp(memoryCore(), gateways);
+    const missing = all.routes.list().filter(({ method, path }) => {
       const operations = document.paths[openApiPath(path)];
       // HEAD comes with every GET, and the kv-store dialect serves every method where it serves POST.
       const isImplied = method === 'HEAD' || ((path === '/set' || path === '/get') && operations?.post !== undefined);
       return !isImplied && operations?.[method.toLowerCase()] === undefined;
     });
+    await all.close();
     assert.deepEqual(missing, []);
   });
 
@@ -99,7 +104,10 @@ describe('status, health, metrics and the API document', () => {
 });
 
 function openApiPath(path: string): string {
-  return path.replace('/v1/keys/*', '/v1/keys/{key}').replace(/:([a-z]+)/g, '{$1}');
+  return path
+    .replace('/v1/keys/*', '/v1/keys/{key}')
+    .replace(/^\/dashboard\/.*/, '/dashboard/{file}')
+    .replace(/:([a-z]+)/g, '{$1}');
 }
 
 /** The value of the sample with exactly these labels, in whatever order they are written. */
