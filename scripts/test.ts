@@ -15,6 +15,8 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDERS = ['client', 'server', 'dashboard', 'test', 'bench', 'scripts'];
 const TEST_TIMEOUT_MS = 180_000;
 const CONCURRENCY = 2;
+/** A test file that never ends must not hold up CI for hours; `--test-timeout` ends tests only, not files. */
+const RUN_TIMEOUT_MS = 30 * 60_000;
 
 function testFiles(words: readonly string[]): readonly string[] {
   return FOLDERS.flatMap((folder) =>
@@ -50,9 +52,18 @@ function runTests(files: readonly string[], env: Readonly<Record<string, string>
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   process.on('SIGINT', forward);
   process.on('SIGTERM', forward);
+  const timer = setTimeout(() => {
+    process.stderr.write(
+      `The tests did not end within ${RUN_TIMEOUT_MS / 60_000} minutes: a test file keeps something open.\n`,
+    );
+    child.kill('SIGTERM');
+  }, RUN_TIMEOUT_MS);
   return new Promise((done, fail) => {
     child.once('error', fail);
-    child.once('exit', (code) => done(code ?? 1));
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      done(code ?? 1);
+    });
   });
 }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { ask, get, put } from '../support/http-client.ts';
-import { type Scope, ServerProcess, temporaryFolder } from '../support/server-process.ts';
+import { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
 
 const VALUE_BYTES = 100_000;
@@ -11,21 +14,27 @@ const WRITES_MAX = 500;
 const mount = (...args: string[]) => spawnSync('mount', args, { encoding: 'utf8' });
 
 /** A file system of its own with so much room, or undefined where the test may not mount one. */
-function smallDisk(scope: Scope, size: string): string | undefined {
-  const folder = temporaryFolder(scope, 'disk');
-  if (mount('-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder).status !== 0) return undefined;
-  scope.after(() => spawnSync('umount', ['--lazy', folder]));
-  return folder;
+function smallDisk(size: string): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-disk-'));
+  if (mount('-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder).status === 0) return folder;
+  rmdirSync(folder);
+  return undefined;
 }
 
 test('a full disk refuses writes with 503, keeps every acknowledged one and nothing of the others, and recovers with space', async (t) => {
-  const disk = smallDisk(t, '12m');
+  const disk = smallDisk('12m');
   if (disk === undefined) {
     t.diagnostic('mounting a tmpfs needs root on Linux; server/src/view holds the same promise by a failpoint');
     return;
   }
-  const server = await ServerProcess.start({ data: disk });
-  t.after(() => server.dispose());
+  let server: ServerProcess | undefined;
+  // In this order: what is in use cannot be unmounted, what is mounted cannot be removed.
+  t.after(async () => {
+    await server?.dispose();
+    spawnSync('umount', [disk]);
+    rmdirSync(disk);
+  });
+  server = await ServerProcess.start({ data: disk });
   const watch = await SseClient.open(`${server.url}/v1/watch`);
   t.after(() => watch.close());
   await watch.named('synced');

@@ -51,6 +51,12 @@ export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): No
   return { ...Object.fromEntries(kept), ...env };
 }
 
+/** Servers that still run when a test file ends, for instance because it failed early, end with it. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export class ServerProcess {
   readonly data: string;
   readonly #options: ServerOptions;
@@ -151,6 +157,8 @@ export class ServerProcess {
       cwd: this.data,
     });
     this.#child = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     this.#exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Exit);
     this.#lines = [];
     const deadline = AbortSignal.timeout(START_TIMEOUT_MS);
