@@ -34,7 +34,7 @@ test('a full disk refuses writes with 503, keeps every acknowledged one and noth
     spawnSync('umount', [disk]);
     rmdirSync(disk);
   });
-  server = await ServerProcess.start({ data: disk });
+  server = await ServerProcess.start({ data: join(disk, 'data') });
   const watch = await SseClient.open(`${server.url}/v1/watch`);
   t.after(() => watch.close());
   await watch.named('synced');
