@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -34,7 +34,9 @@ test('a full disk refuses writes with 503, keeps every acknowledged one and noth
     spawnSync('umount', [disk]);
     rmdirSync(disk);
   });
-  server = await ServerProcess.start({ data: join(disk, 'data') });
+  const data = join(disk, 'data');
+  mkdirSync(data);
+  server = await ServerProcess.start({ data });
   const watch = await SseClient.open(`${server.url}/v1/watch`);
   t.after(() => watch.close());
   await watch.named('synced');
