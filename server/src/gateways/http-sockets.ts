@@ -108,15 +108,6 @@ export class HttpSockets {
     this.#endWith(socket, rawAnswer(clientError(error, this.#timeouts)));
   }
 
-  /** Reads and throws away what still comes of a refused body, then cuts the connection. */
-  linger(request: IncomingMessage): void {
-    if (request.complete) return;
-    const timer = setTimeout(() => request.socket.destroy(), this.#timeouts.lingerMs);
-    request.once('end', () => clearTimeout(timer));
-    request.once('close', () => clearTimeout(timer));
-    request.resume();
-  }
-
   /** Resolves once no connection is open; new ones MUST NOT be accepted any more. */
   async whenEmpty(): Promise<void> {
     for (const socket of this.#sockets) {
@@ -207,6 +198,16 @@ export class HttpSockets {
       throw new Error('more connections than connectionsMax');
     for (const socket of this.#sockets) if (socket.destroyed) throw new Error('a closed socket is still counted');
   }
+}
+
+/** Reads and throws away what still comes of a refused body, for a while, then cuts the connection. */
+export function linger(request: IncomingMessage, lingerMs = HTTP_TIMEOUTS.lingerMs): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => request.socket.destroy(), lingerMs);
+  const stop = (): void => clearTimeout(timer);
+  request.once('end', stop);
+  request.socket.once('close', stop);
+  request.resume();
 }
 
 export function uriTooLong(): LatchkeyError {

@@ -12,7 +12,7 @@ import type { Core, Gateway } from './gateway.ts';
 import { asLatchkeyError, logInternal, sendError } from './http-error.ts';
 import { checkOrigin, pathOf } from './http-origin.ts';
 import { RouteTable } from './http-routes.ts';
-import { HTTP_TIMEOUTS, HttpSockets, type HttpTimeouts, URL_LENGTH_MAX, uriTooLong } from './http-sockets.ts';
+import { HTTP_TIMEOUTS, HttpSockets, type HttpTimeouts, linger, URL_LENGTH_MAX, uriTooLong } from './http-sockets.ts';
 import { RequestDurations } from './request-durations.ts';
 
 export interface HttpListener {
@@ -65,7 +65,7 @@ export async function makeHttp(
     if (known.code === 'body-too-big') {
       // Closing at once, as fastify would, resets the connection under the sender before it has read why.
       reply.removeHeader('connection');
-      made.linger(request.raw);
+      linger(request.raw, timeouts.lingerMs);
     }
     return sendError(reply, known);
   });

@@ -5,9 +5,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isLive, type Payload } from '../shared/change.ts';
 import type { Core, Gateway } from './gateway.ts';
 import { asLatchkeyError, logInternal, retryAfterOf } from './http-error.ts';
+import { linger } from './http-sockets.ts';
 import { refusalError } from './outcome-json.ts';
 import { principalOf } from './principal.ts';
 import { forbidden } from './rest-read.ts';
+import { cutWhenStalled } from './rest-request.ts';
 import { submit } from './rest-write.ts';
 
 const JSON_TYPE = 'application/json';
@@ -83,7 +85,7 @@ function getAll(core: Core, request: FastifyRequest, reply: FastifyReply): Fasti
   // A store of one page is answered with its length, as the original does.
   const second = pages.next();
   if (second.done === true) return reply.send(first.value);
-  reply.raw.setTimeout(core.settings.feed.stalledTimeoutMs, () => reply.raw.destroy());
+  cutWhenStalled(request, core.settings.feed.stalledTimeoutMs);
   return reply.send(
     Readable.from(chain(first.value as string, second.value, pages), { objectMode: true, highWaterMark: 1 }),
   );
@@ -132,23 +134,31 @@ export function jsonString(text: string): string {
 /** Fastify reads no body of GET, HEAD and TRACE; this dialect takes one with any method. */
 async function bodyOfAnyMethod(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
   if (Buffer.isBuffer(request.body)) return request.body;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request.raw as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) {
-      throw new LatchkeyError('body-too-big', `The body is bigger than limits.bodyBytesMax, ${bytesMax} bytes.`, {
-        limit: bytesMax,
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const { raw } = request;
+  return await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const take = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes <= bytesMax) return;
+      raw.removeListener('data', take);
+      const message = `The body is bigger than limits.bodyBytesMax, ${bytesMax} bytes; send it in parts.`;
+      reject(new LatchkeyError('body-too-big', message, { limit: bytesMax }));
+    };
+    raw.on('data', take);
+    raw.once('end', () => resolve(Buffer.concat(chunks)));
+    raw.once('error', reject);
+  });
 }
 
 function answerText(core: Core, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = asLatchkeyError(error, request, core.settings.limits.bodyBytesMax);
   if (known.code === 'internal') logInternal(core.logger, known, request);
+  if (known.code === 'body-too-big') {
+    reply.removeHeader('connection');
+    linger(request.raw);
+  }
   const retryAfter = retryAfterOf(known);
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   return reply.code(known.row.status).header('content-type', TEXT_TYPE).send(known.message);

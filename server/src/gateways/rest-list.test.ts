@@ -121,6 +121,21 @@ describe('GET and DELETE /v1/keys', () => {
     assert.equal(listener.connections(), 0);
   });
 
+  test('a reader that takes nothing for stalledTimeout is cut off', async () => {
+    const big = memoryCore({ feed: { stalledTimeoutMs: 100 } });
+    const listener = await makeHttp(big, [restGateway]);
+    for (let index = 0; index < 200; index += 1) big.log.view.put(`big.${index}`, 'x'.repeat(100_000));
+    const { port } = await listener.listen();
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write('GET /v1/keys HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n');
+    while (listener.connections() === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (listener.connections() > 0) await new Promise((resolve) => setImmediate(resolve));
+    socket.destroy();
+    await listener.close();
+  });
+
   test('DELETE needs a pattern, tells what went, and dryRun only what would', async () => {
     assert.equal((await ask('/v1/keys', {}, 'DELETE')).json().error.code, 'pattern-required');
     const dry = (await ask('/v1/keys?pattern=b.*&dryRun=true', {}, 'DELETE')).json();

@@ -10,7 +10,7 @@ import { JSON_TYPE } from './http-error.ts';
 import { refusalError } from './outcome-json.ts';
 import { principalOf } from './principal.ts';
 import { NDJSON_TYPE } from './rest-commands.ts';
-import { countOf, flagOf, headerOf, type Query, queryOf } from './rest-request.ts';
+import { countOf, cutWhenStalled, flagOf, headerOf, type Query, queryOf } from './rest-request.ts';
 import { answerOutcome, submit } from './rest-write.ts';
 
 export const LIST_PARAMETERS = ['prefix', 'pattern', 'limit', 'cursor', 'values'] as const;
@@ -44,8 +44,7 @@ export function listKeys(core: Core, request: FastifyRequest, reply: FastifyRepl
   reply.header('cache-control', 'no-cache').header('latchkey-position', cursor.position);
   if (headerOf(request, 'accept')?.includes('ndjson') === true) {
     const limit = countOf(query, 'limit', Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
-    // A reader that takes nothing for this long is gone; the page in its hands is all it costs until then.
-    reply.raw.setTimeout(core.settings.feed.stalledTimeoutMs, () => reply.raw.destroy());
+    cutWhenStalled(request, core.settings.feed.stalledTimeoutMs);
     const stream = Readable.from(chunks(listing, cursor.after, limit), { objectMode: true, highWaterMark: 1 });
     return reply.header('content-type', NDJSON_TYPE).send(stream);
   }

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Socket } from 'node:net';
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { FastifyRequest } from 'fastify';
 import { refuseKey } from '../shared/key.ts';
@@ -82,6 +83,15 @@ export function headerOf(request: FastifyRequest, name: string): string | undefi
 /** The body's bytes as they were sent; empty where there was none. */
 export function bodyOf(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+}
+
+/**
+ * For answers that stream: a client that takes nothing for this long is cut off by Node, which resets the timeout itself when
+ * the answer has ended. Requests that tests inject have no socket that could wait.
+ */
+export function cutWhenStalled(request: FastifyRequest, stalledTimeoutMs: number): void {
+  const socket: Partial<Socket> = request.raw.socket;
+  socket.setTimeout?.(stalledTimeoutMs);
 }
 
 /**
