@@ -41,6 +41,28 @@ describe('a graceful stop', () => {
     }
   });
 
+  test('is not held up by a WebSocket that never stops sending commands', async (t) => {
+    const server = await ServerProcess.start({}, t);
+    let isStopping = false;
+    let id = 0;
+    const send = () => {
+      id += 1;
+      if (socket.closed === undefined) socket.send({ op: 'put', id, key: `busy.${id % 10}`, value: id });
+    };
+    const refused: unknown[] = [];
+    const socket = await WebSocketClient.open(server.url, '/v1/watch', ({ code, op }) => {
+      if (op === 'error') refused.push(code);
+      if (!isStopping || refused.length < 1000) send();
+    });
+    for (let started = 0; started < 30; started += 1) send();
+    await socket.until('the first outcomes', ({ op }) => op === 'outcome');
+    isStopping = true;
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+    const { code } = await socket.untilClosed();
+    assert.equal(code, 4001, `closed with ${code} after ${refused.length} refusals`);
+    assert.ok(refused.length > 0 && refused.every((each) => each === 'closing'), JSON.stringify(refused.slice(0, 5)));
+  });
+
   test('SIGINT stops as SIGTERM does', async (t) => {
     const server = await ServerProcess.start({}, t);
     server.signal('SIGINT');

@@ -30,14 +30,16 @@ export class WebsocketConnection implements WebsocketPeer, FrameWriter, CommandS
   readonly #core: Core;
   readonly #principal: Principal;
   readonly #watches: WebsocketWatches;
+  readonly #isStopping: () => boolean;
   /** Made with the first command: most connections only watch. */
   #commands: WebsocketCommands | undefined;
 
-  constructor(core: Core, ws: WebSocket, socket: Socket, principal: Principal) {
+  constructor(core: Core, ws: WebSocket, socket: Socket, principal: Principal, isStopping: () => boolean) {
     this.ws = ws;
     this.socket = socket;
     this.#core = core;
     this.#principal = principal;
+    this.#isStopping = isStopping;
     this.#watches = new WebsocketWatches(this, core.feed);
     ws.on('message', (data, isBinary) => this.#message(data, isBinary));
     ws.on('close', () => this.#closed());
@@ -107,6 +109,13 @@ export class WebsocketConnection implements WebsocketPeer, FrameWriter, CommandS
       throw new LatchkeyError('invalid-request', `The id ${id} is a watch of this connection; use another one.`, {
         field: 'id',
       });
+    }
+    // Otherwise a client that never pauses would hold up the stop, and be cut off in the end.
+    if (this.#isStopping()) {
+      throw new LatchkeyError(
+        'closing',
+        'The server is stopping and did not take this command; come back and send it again.',
+      );
     }
     const { log, reportFault } = this.#core;
     this.#commands ??= new WebsocketCommands(log, reportFault, this.#principal, this);

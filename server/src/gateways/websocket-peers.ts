@@ -70,6 +70,11 @@ export class WebsocketPeers {
     return this.#count;
   }
 
+  /** The listener stopped accepting: what was taken is finished, and nothing more is taken. */
+  get isStopping(): boolean {
+    return !this.#setup.http.server.listening;
+  }
+
   /** Answers the handshake; `open` makes the connection. A handshake that is none is answered 400 by `ws`. */
   accept(
     request: IncomingMessage,
@@ -107,8 +112,8 @@ export class WebsocketPeers {
   }
 
   #next(): void {
-    // The listener stopped accepting. Watches are ended by the feed, each in its own time; the others have nothing to wait for.
-    const isStopping = !this.#setup.http.server.listening;
+    // Watches are ended by the feed, each in its own time; the others have nothing to wait for.
+    const { isStopping } = this;
     this.#turn = (this.#turn + 1) % PING_SLICES;
     for (const [index, slice] of this.#slices.entries()) {
       if (index === this.#turn) for (const [peer, seen] of slice) this.#probe(peer, seen);

@@ -26,7 +26,10 @@ export function makeWebsocketGateway(options: WebsocketOptions = {}): Gateway {
       http.onUpgrade('/v1/watch', (request, socket, head) => {
         // A handshake is a request that fastify never saw; who sent it is told from the raw one.
         const principal = principalOf({ raw: request } as FastifyRequest);
-        peers.accept(request, socket, head, (ws, raw) => new WebsocketConnection(core, ws, raw, principal));
+        const isStopping = () => peers.isStopping;
+        peers.accept(request, socket, head, (ws, raw) => {
+          return new WebsocketConnection(core, ws, raw, principal, isStopping);
+        });
       });
     },
   };
