@@ -30,6 +30,8 @@ class Connection {
   readonly seen = new Map<number, number[]>();
   readonly #attached = new Set<number>();
   frames = 0;
+  /** What the feed does within `Watch.drained`. */
+  onDrained: (id: number) => void = () => {};
 
   constructor() {
     const feed: Feed = {
@@ -38,7 +40,7 @@ class Connection {
         return {
           ref: 'g1',
           position: () => ({ epoch: 'aaaa', components: [{ offset: 0 }] }),
-          drained: () => {},
+          drained: () => this.onDrained(Number(outlet.id)),
           close: () => this.closed.push(outlet.id),
         };
       },
@@ -117,6 +119,23 @@ describe('watches of one connection', () => {
     for (const id of [1, 2]) assert.deepEqual(connection.seen.get(id), [1, 2, 3]);
   });
 
+  test('a watch that missed nothing while its socket was full goes on in the shared frames', () => {
+    const connection = new Connection();
+    const outlets = [1, 2].map((id) => connection.open(id));
+    for (const outlet of outlets) outlet.write(control('synced', outlet.id));
+    connection.isFull = true;
+    const first = live(1);
+    for (const outlet of outlets) assert.equal(outlet.write(first), false);
+    connection.isFull = false;
+    connection.watches.drained();
+    const before = connection.frames;
+    const second = live(2);
+    for (const outlet of outlets) assert.equal(outlet.write(second), true);
+    assert.equal(connection.frames - before, 1, 'one frame for both, and nobody was told that it is behind');
+    for (const id of [1, 2]) assert.deepEqual(connection.seen.get(id), [1, 2]);
+    connection.watches.checkInvariants();
+  });
+
   test('several frames of one turn, handed out watch by watch, are each shown once to each', () => {
     const connection = new Connection();
     const outlets = [1, 2].map((id) => connection.open(id));
@@ -179,6 +198,12 @@ class FeedModel {
       this.#at.set(id, 0);
       this.#goLive(id);
     }
+    this.connection.onDrained = (id) => {
+      if (this.#live.has(id)) return;
+      // Who missed nothing goes on; the others are taken out of the shared frames before anything else goes out.
+      if (this.#at.get(id) === this.#head) this.#live.add(id);
+      else this.#write(id, control('behind', String(id)));
+    };
     const { watches } = this.connection;
     const write = watches.write.bind(watches);
     watches.write = (member, frame) => {
@@ -230,8 +255,8 @@ class FeedModel {
   #drain(): void {
     this.#room = Number.POSITIVE_INFINITY;
     this.connection.isFull = false;
+    this.connection.watches.drained();
     const behind = [...this.#at.keys()].filter((id) => !this.#live.has(id));
-    for (const id of behind) this.#write(id, control('behind', String(id)));
     for (const id of behind) {
       for (let at = (this.#at.get(id) as number) + 1; at <= this.#head; at += 1) {
         this.#write(id, textFrame(`{"id":${id},"changes":[${at}],"position":"aaaa.${at}"}`));

@@ -78,6 +78,8 @@ export class WebsocketWatches {
       if (!member.isRefused) continue;
       member.isRefused = false;
       member.watch?.drained();
+      // By the feed's contract it is in its group's frames again, unless it was just written `behind`; neither repeats anything.
+      if (!member.isRefused) member.isDoubtful = false;
     }
   }
 
