@@ -88,6 +88,7 @@ describe('keys over HTTP', () => {
     const answer = await ask('GET', '/v1/keys/nobody');
     assert.equal(answer.statusCode, 404);
     assert.equal(answer.json().error.code, 'not-found');
+    assert.equal(answer.json().error.message, 'There is no entry under the key "nobody" at this position.');
     assert.match(answer.json().error.requestId, /^memory-/);
     assert.match(answer.headers['latchkey-position'] as string, /^aaaa\.\d+$/);
   });

@@ -1,4 +1,4 @@
-import { formatPosition, LatchkeyError, parsePosition, parseVersion, type Version } from '@latchkey/client';
+import { formatPosition, LatchkeyError, parsePosition, parseVersion, quote, type Version } from '@latchkey/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Change, isLive, isStale, type Payload } from '../shared/change.ts';
 import { changeJson, entryJson } from '../shared/encode-change.ts';
@@ -17,6 +17,8 @@ const REACH_WAIT_MS = 5000;
 const HISTORY_DEFAULT = 100;
 const HISTORY_MAX = 1000;
 const HISTORY_BYTES_MAX = 4 * 1024 * 1024;
+/** Of a key in a message, which goes into logs and terminals. */
+const KEY_SHOWN_MAX = 200;
 /** What a value is must not run in a page of this origin, whatever content type its sender gave it. */
 const SANDBOX = "default-src 'none'; sandbox";
 
@@ -98,7 +100,7 @@ export class KeyReader {
     const position = formatPosition(view.position());
     reply.header('latchkey-position', position);
     if (entry === undefined || !isLive(entry, now) || entry.value === undefined) {
-      const message = 'There is no entry under that key at this position.';
+      const message = `There is no entry under the key ${quote(key, KEY_SHOWN_MAX)} at this position.`;
       return sendError(reply, new LatchkeyError('not-found', message, { field: 'key' }));
     }
     const stale = isStale(entry, now);
@@ -116,7 +118,7 @@ export class KeyReader {
     const position = formatPosition(view.position());
     reply.header('latchkey-position', position).header('cache-control', 'no-cache');
     if (last === undefined) {
-      const message = 'There is no change of that key in the window.';
+      const message = `There is no change of the key ${quote(key, KEY_SHOWN_MAX)} in the window.`;
       return sendError(reply, new LatchkeyError('not-found', message, { field: 'key' }));
     }
     const holds = after !== undefined && view.epochs.holds(after.epoch, after.partition, after.offset);
