@@ -10,6 +10,7 @@ const LATER = {
   sources: 'sources beside HTTP',
   sinks: 'sinks',
   auth: 'authentication',
+  keyPrefix: 'sources beside HTTP, whose keys it would stand before',
 } as const;
 
 /**

@@ -131,7 +131,7 @@ export const userForm = z.strictObject({
     takes: 'at most 200 characters without control characters',
     accepts: (value) => value.length <= 200 && NO_CONTROLS.test(value),
   }),
-  keyPrefix: text(DEFAULTS.keyPrefix, 'Put before every key that sources write.', {
+  keyPrefix: text(DEFAULTS.keyPrefix, 'Put before every key that sources write; taken once there are sources beside HTTP.', {
     takes: 'at most 512 characters without control characters',
     accepts: (value) => value.length <= 512 && NO_CONTROLS.test(value),
   }),
