@@ -1,6 +1,6 @@
 /** Collects what the actors of a run saw, with one count of events as its time. */
 import { type Outcome, parseVersion } from '@latchkey/client';
-import type { Ack, Observation, Sight, WatchHistory } from './history.ts';
+import type { Ack, Observation, Sight, WatchHistory } from '../../server/src/verify/history.ts';
 
 /** A change or entry as JSON, by any route. */
 export interface WireChange {

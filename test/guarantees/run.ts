@@ -3,10 +3,10 @@
  * and again. Afterwards the log is read back key by key, and all that was recorded is handed to the checkers.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { check } from '../../server/src/verify/checkers.ts';
+import type { History, Sight, Violation } from '../../server/src/verify/history.ts';
 import { ask, get, put } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
-import { check } from './checkers.ts';
-import type { History, Sight, Violation } from './history.ts';
 import { Random } from './random.ts';
 import { Recorder, sightOf, type WireChange } from './recorder.ts';
 import { Target } from './target.ts';

@@ -3,9 +3,9 @@
  * connection, some stop reading for a while.
  */
 import { type Filter, parsePosition } from '@latchkey/client';
+import type { Observation } from '../../server/src/verify/history.ts';
 import { SseClient, type SseEvent } from '../support/sse-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
-import type { Observation } from './history.ts';
 import type { Random } from './random.ts';
 import { type Recorder, sightOf, type WireChange } from './recorder.ts';
 import type { Target } from './target.ts';
