@@ -71,7 +71,10 @@ export const userForm = z.strictObject({
       { min: 0 },
     ),
     connectionsMax: count(DEFAULTS.limits.connectionsMax, 'Connections held at a time.'),
-    filterTermsMax: count(DEFAULTS.limits.filterTermsMax, 'Keys, prefixes and patterns of one filter together.'),
+    filterTermsMax: count(
+      DEFAULTS.limits.filterTermsMax,
+      'Keys, prefixes and patterns of one filter together. A pattern counts for each text between two of its stars, and for each character there beside a `?` or class.',
+    ),
     watchesPerConnectionMax: count(DEFAULTS.limits.watchesPerConnectionMax, 'Watches on one WebSocket.'),
     pendingCommandsMax: count(
       DEFAULTS.limits.pendingCommandsMax,

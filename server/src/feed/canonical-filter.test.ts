@@ -41,6 +41,20 @@ describe('canonicalFilter', () => {
     }
   });
 
+  it('counts a pattern for all that has to be searched for between its stars, so that no filter holds up the server', () => {
+    const roomy = { filterTermsMax: 5, keyBytesMax: 1024 };
+    for (const patterns of [['a*b*c*d*e*f*'], ['*?????x*'], ['*[ab]bbbb*', 'c*'], ['*a*b*c*', '*d*e*f*']]) {
+      assert.throws(
+        () => canonicalFilter({ patterns }, roomy),
+        (error) => error instanceof LatchkeyError && error.code === 'filter-too-big' && error.details.limit === 5,
+        patterns.join(' '),
+      );
+    }
+    for (const patterns of [['a*b*c*d*e*f'], ['*????x*'], ['[ab]??????????'], ['*abcdefgh*', 'a*', 'b*', 'c*', 'd*']]) {
+      assert.deepEqual(canonicalFilter({ patterns }, roomy).isEverything, false, patterns.join(' '));
+    }
+  });
+
   it('hashes the filter and the grants to six characters', () => {
     const filter = canonicalFilter({ keys: ['a'] }, limits);
     assert.match(filterHash(filter, ''), /^[0-9a-z]{6}$/);

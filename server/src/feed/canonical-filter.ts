@@ -34,8 +34,12 @@ export function canonicalFilter(
   const keys = new Set(filter.keys);
   const prefixes = new Set(filter.prefixes);
   const globs = new Map<string, Glob>();
+  let terms = keys.size + prefixes.size;
   for (const pattern of filter.patterns ?? []) {
     const glob = compileGlob(pattern);
+    // Each key of the store is matched with all of them in one turn.
+    terms += Math.max(1, glob.steps - 1);
+    if (terms > limits.filterTermsMax) throw tooBig(terms, limits.filterTermsMax);
     if (glob.kind === 'exact') keys.add(glob.literalPrefix);
     else if (glob.kind === 'general') globs.set(pattern, glob);
     else prefixes.add(glob.literalPrefix);
@@ -104,10 +108,7 @@ function checkTerms(filter: Filter, limits: Pick<Limits, 'filterTermsMax' | 'key
   const { keys = [], prefixes = [], patterns = [] } = filter;
   const { filterTermsMax, keyBytesMax } = limits;
   const terms = keys.length + prefixes.length + patterns.length;
-  if (terms > filterTermsMax) {
-    const message = `The filter has ${terms} keys, prefixes and patterns; limits.filterTermsMax is ${filterTermsMax}. Use a prefix or pattern, or several watches.`;
-    throw new LatchkeyError('filter-too-big', message, { field: 'filter', limit: filterTermsMax });
-  }
+  if (terms > filterTermsMax) throw tooBig(terms, filterTermsMax);
   keys.forEach((key, index) => {
     assertTerm(refuseKey(key, keyBytesMax, `keys[${index}]`));
   });
@@ -117,6 +118,11 @@ function checkTerms(filter: Filter, limits: Pick<Limits, 'filterTermsMax' | 'key
   patterns.forEach((pattern, index) => {
     assertTerm(refusePattern(pattern, keyBytesMax, `patterns[${index}]`));
   });
+}
+
+function tooBig(terms: number, limit: number): LatchkeyError {
+  const message = `The filter has ${terms} terms or more: keys, prefixes and patterns, which count for each part between two stars; limits.filterTermsMax is ${limit}. Use a prefix or a simpler pattern, or several watches.`;
+  return new LatchkeyError('filter-too-big', message, { field: 'filter', limit });
 }
 
 function assertTerm(refusal: Refusal | undefined): void {

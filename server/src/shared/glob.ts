@@ -16,6 +16,8 @@ export interface Glob {
   readonly kind: GlobKind;
   /** Every key that matches starts with it, escapes resolved; the whole key where `kind` is `exact`. */
   readonly literalPrefix: string;
+  /** Comparisons that a match takes at worst for each character of the key: 1, or what all the runs to search for add up to. */
+  readonly steps: number;
   matches(key: string): boolean;
 }
 
@@ -42,17 +44,19 @@ export function compileGlob(pattern: string): Glob {
   const { text: head } = first;
   const { text: tail } = last;
   if (runs.length === 1 && head !== undefined) {
-    return { kind: 'exact', literalPrefix, matches: (key) => key === head };
+    return { kind: 'exact', literalPrefix, steps: 1, matches: (key) => key === head };
   }
   if (runs.length === 2 && head !== undefined && tail !== undefined) {
-    if (tail === '' && head === '') return { kind: 'all', literalPrefix, matches: () => true };
-    if (tail === '') return { kind: 'prefix', literalPrefix, matches: (key) => key.startsWith(head) };
-    if (head === '') return { kind: 'general', literalPrefix, matches: (key) => key.endsWith(tail) };
+    if (tail === '' && head === '') return { kind: 'all', literalPrefix, steps: 1, matches: () => true };
+    if (tail === '') return { kind: 'prefix', literalPrefix, steps: 1, matches: (key) => key.startsWith(head) };
+    if (head === '') return { kind: 'general', literalPrefix, steps: 1, matches: (key) => key.endsWith(tail) };
   }
   const middle = runs.slice(1, -1);
   return {
     kind: 'general',
     literalPrefix,
+    // Plain text is found in one go; anything else is tried at each place.
+    steps: middle.reduce((sum, { text, tokens }) => sum + (text === undefined ? tokens.length : 1), 1),
     matches: (key) =>
       key.startsWith(literalPrefix) && matchesRuns(key, first, middle, runs.length === 1 ? undefined : last),
   };
