@@ -229,6 +229,26 @@ describe('abuse of the listener', () => {
     await stillServes();
   });
 
+  test('a compressed body is 415 and not kept as if it were the value', async () => {
+    await start();
+    const put = async (encoding: string) => {
+      const socket = await open();
+      const head = `PUT /v1/keys/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Encoding: ${encoding}`;
+      socket.write(`${head}\r\nContent-Type: application/octet-stream\r\nContent-Length: 1\r\n\r\n1`);
+      return heard(socket);
+    };
+    for (const encoding of ['gzip', 'br', 'deflate, identity']) {
+      const text = await put(encoding);
+      assert.deepEqual(
+        [statusOf(text), bodyOf(text).error.code, bodyOf(text).error.field],
+        [415, 'content-type-unsupported', 'content-encoding'],
+      );
+      assert.match(text, /\r\naccept-encoding: identity\r\n/i);
+    }
+    assert.equal(core.log.batches.length, 0);
+    assert.equal(statusOf(await put('Identity')), 200);
+  });
+
   test('unknown paths are 404 and wrong methods 405 with Allow, in our form', async () => {
     await start();
     const ask = async (method: string, path: string) => {

@@ -5,7 +5,7 @@
  * Invariant: nothing is listened on before every gateway has registered, and after `close` no socket of it is open.
  */
 import type { AddressInfo } from 'node:net';
-import { LatchkeyError } from '@latchkey/client';
+import { LatchkeyError, quote } from '@latchkey/client';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { isLoopback } from '../shared/loopback.ts';
 import type { Core, Gateway } from './gateway.ts';
@@ -111,12 +111,23 @@ function addChecks(
         allowedHost = host;
       }
       if ((raw.url as string).length > URL_LENGTH_MAX) throw uriTooLong();
+      const encoding = raw.headers['content-encoding'];
+      if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+        reply.header('accept-encoding', 'identity');
+        throw encodingRefused(encoding);
+      }
       if (state.isStopping) reply.header('connection', 'close');
       done();
     } catch (error) {
       done(error as Error);
     }
   });
+}
+
+// Kept as it came it would be taken for the value itself, and unpacking would let a small body become a huge one.
+function encodingRefused(encoding: string): LatchkeyError {
+  const message = `The body has the Content-Encoding ${quote(encoding)}; send it as it is, without compression.`;
+  return new LatchkeyError('content-type-unsupported', message, { field: 'content-encoding' });
 }
 
 class Listener implements HttpListener {
