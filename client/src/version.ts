@@ -28,8 +28,17 @@ export function parseVersion(text: string, field = 'version'): Version {
   return { epoch: match[1] as string, partition: Number(match[2] ?? 0), offset };
 }
 
-/** Quotes foreign text for a message, cut to what a reader can take in. */
+/** Quotes foreign text for a message, cut to what a reader can take in. Never throws. */
 export function quote(value: unknown, lengthMax = 60): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+  const text = textOf(typeof value === 'string' ? value.slice(0, lengthMax + 1) : value);
   return text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
+}
+
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // Nested deeper than the stack, in itself, or a bigint.
+    return Array.isArray(value) ? 'an array' : typeof value === 'object' ? 'an object' : String(value);
+  }
 }

@@ -1,4 +1,6 @@
 import { type Filter, LatchkeyError, type Position, parsePosition, quote } from '@latchkey/client';
+import { checkJson, describeFault } from '../shared/json-grammar.ts';
+import { textOf } from '../shared/payload.ts';
 
 /** What a client asked to watch, before the feed looked at its keys and patterns. */
 export interface WatchQuery {
@@ -37,23 +39,25 @@ export function watchQueryOf(url: string, lastEventId: string | undefined): Watc
 
 /**
  * `{"keys","prefixes","patterns","from","values"}`; an empty body is `{}`, which watches every key.
- * @throws LatchkeyError as `watchQueryOf`, and `invalid-json`
+ * @throws LatchkeyError as `watchQueryOf`, `invalid-json` and `invalid-utf8`
  */
 export function watchBodyOf(body: Buffer, lastEventId: string | undefined): WatchQuery {
-  let value: unknown = {};
-  if (body.length > 0) {
-    try {
-      value = JSON.parse(body.toString('utf8'));
-    } catch (cause) {
-      throw new LatchkeyError('invalid-json', `The filter is not JSON: ${(cause as Error).message}.`, { cause });
-    }
-  }
+  const value: unknown = body.length === 0 ? {} : parsed(body);
   const { from, values, ...filter } = objectOf(value, 'the body');
   return {
     filter: filterOf(filter, 'keys, prefixes, patterns, from and values'),
     ...modeOf(from, values),
     ...resumed(lastEventId),
   };
+}
+
+// Checked first: what is nested deep enough brings down whatever walks it later, and a message must not carry garbage.
+function parsed(body: Buffer): unknown {
+  const text = textOf(body);
+  if (text === undefined) throw new LatchkeyError('invalid-utf8', 'The filter is not UTF-8; send it in UTF-8.');
+  const fault = checkJson(text);
+  if (fault === undefined) return JSON.parse(text);
+  throw new LatchkeyError('invalid-json', `The filter is not JSON: ${describeFault(text, fault)}.`);
 }
 
 /** `from` and `values` of a JSON body or frame. @throws LatchkeyError `position-invalid`, `invalid-request` */
