@@ -19,8 +19,9 @@ function perWatch(guarantee: string, check: (watch: WatchHistory, history: Histo
     );
 }
 
-function missingFromLog(history: History, sights: readonly Sight[]): readonly string[] {
-  const log = new Map(history.log.map((sight) => [placeOf(sight), sight]));
+const placesOf = ({ log }: History): ReadonlyMap<string, Sight> => new Map(log.map((sight) => [placeOf(sight), sight]));
+
+function missingFromLog(log: ReadonlyMap<string, Sight>, sights: readonly Sight[]): readonly string[] {
   return sights.flatMap((sight) => {
     const kept = log.get(placeOf(sight));
     if (kept === undefined) return [`${show(sight)} is not in the log`];
@@ -30,8 +31,9 @@ function missingFromLog(history: History, sights: readonly Sight[]): readonly st
 
 /** Every acknowledged write is in the log, in its place, unchanged; and no entry is older than an acknowledged write of its key. */
 export const NoLostAck: Checker = (history) => {
+  const log = placesOf(history);
   const violations = history.acks.flatMap((ack) =>
-    missingFromLog(history, [ack]).map((message) => ({ guarantee: 'NoLostAck', to: ack.writer, message })),
+    missingFromLog(log, [ack]).map((message) => ({ guarantee: 'NoLostAck', to: ack.writer, message })),
   );
   const last = new Map(history.log.map((sight) => [sight.key, sight]));
   for (const key of new Set(history.acks.map((ack) => ack.key))) {
@@ -67,15 +69,17 @@ export const RealTime: Checker = ({ acks }) => {
 };
 
 /** What a watcher or reader saw stays: it is in the log, in its place, unchanged. */
-export const SeenStays: Checker = (history) => [
-  ...perWatch('SeenStays', ({ observations }) =>
+export const SeenStays: Checker = (history) => {
+  const log = placesOf(history);
+  const watched = perWatch('SeenStays', ({ observations }) =>
     missingFromLog(
-      history,
+      log,
       observations.flatMap((each) => (each.kind === 'change' ? [each.sight] : [])),
     ),
-  )(history),
-  ...missingFromLog(history, history.reads).map((message) => ({ guarantee: 'SeenStays', to: 'reader', message })),
-];
+  );
+  const read = missingFromLog(log, history.reads);
+  return [...watched(history), ...read.map((message) => ({ guarantee: 'SeenStays', to: 'reader', message }))];
+};
 
 /** Offsets strictly increase per partition over a watch and its resumes, until `reset`. */
 export const Ordered: Checker = perWatch('Ordered', (watch) =>
