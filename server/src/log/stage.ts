@@ -27,7 +27,9 @@ export class Stage {
   readonly nowMicros: number;
   readonly #view: View;
   readonly #partition = 0;
-  readonly #latest = new Map<string, Change | undefined>();
+  readonly #latest = new Map<string, Change>();
+  /** What was read last: a command reads its key before it is given its place. */
+  #read: { readonly key: string; readonly entry: Change | undefined } | undefined;
   readonly #undos: (() => void)[] = [];
   #bytes = 0;
 
@@ -55,7 +57,10 @@ export class Stage {
   }
 
   get(key: string): Change | undefined {
-    return this.#latest.has(key) ? this.#latest.get(key) : this.#view.get(key);
+    const staged = this.#latest.get(key);
+    if (staged !== undefined) return staged;
+    if (this.#read?.key !== key) this.#read = { key, entry: this.#view.get(key) };
+    return this.#read.entry;
   }
 
   /** Gives a draft its place. */
@@ -83,7 +88,8 @@ export class Stage {
   rollback(mark: Mark): void {
     while (this.placed.length > mark.placed) {
       const { change, before } = this.placed.pop() as Placed;
-      this.#latest.set(change.key, before);
+      if (before === undefined) this.#latest.delete(change.key);
+      else this.#latest.set(change.key, before);
     }
     this.#bytes = mark.bytes;
     while (this.#undos.length > mark.undos) this.#undos.pop()?.();

@@ -1,7 +1,11 @@
 /** How places, moments and names lie in the store's ordered keys: big endian, so that byte order is number order. */
 
 export function placeKey(partition: number, offset: number): Buffer {
-  const key = Buffer.allocUnsafe(9);
+  return writePlaceKey(Buffer.allocUnsafe(9), partition, offset);
+}
+
+/** `placeKey` into a buffer of 9 bytes that is used over and over: LMDB takes its copy within the call. */
+export function writePlaceKey(key: Buffer, partition: number, offset: number): Buffer {
   key[0] = partition;
   writeUint64(key, 1, offset);
   return key;

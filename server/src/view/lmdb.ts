@@ -1,23 +1,24 @@
 import { LatchkeyError, type Position } from '@latchkey/client';
 import type { Settings } from '../config/settings.ts';
-import { type Change, payloadBytes } from '../shared/change.ts';
+import type { Change } from '../shared/change.ts';
 import type { Clock } from '../shared/clock.ts';
 import { EpochTable } from '../shared/epochs.ts';
 import type { ReportFault } from '../shared/logger.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { prepareDirectory, readEpochs } from './environment.ts';
-import { dueKey, placeKey } from './keys.ts';
+import { dueKey } from './keys.ts';
 import { LogClock } from './log-clock.ts';
 import { ViewReads } from './reads.ts';
 import { encodeRecord } from './record.ts';
 import { startEpoch } from './start-epoch.ts';
 import { type DraftState, draftOf } from './state.ts';
-import { Store } from './store.ts';
+import { type Failpoints, Store } from './store.ts';
 import { DUE_EXPIRY, DUE_VALID, lmdbTable, nextDue, readDues } from './tables.ts';
 import type {
   Due,
   ListOptions,
   ListPage,
+  Placed,
   ScanOptions,
   ScanPage,
   Step,
@@ -29,8 +30,10 @@ import { Waiters } from './waiters.ts';
 import {
   applyCollection,
   applyTrim,
+  type Collected,
   planCollection,
   planTrim,
+  type Replaced,
   type Trim,
   type WindowLimits,
   windowLimits,
@@ -41,15 +44,15 @@ const WAITERS_MAX = 10_000;
 const TRIM_EXTRA = 1000;
 const PAGE_BYTES = 4096;
 const PAGES_PER_CHANGE = 4;
+const PAGES_PER_COLLECTED = 3;
 
-export interface LmdbViewOptions {
+/** The failpoints are for tests; they are called for the start of the epoch too. */
+export interface LmdbViewOptions extends Failpoints {
   readonly directory: string;
   readonly partitions?: number;
   readonly settings: Pick<Settings, 'history' | 'tombstones'>;
   readonly clock: Clock;
   readonly reportFault: ReportFault;
-  /** A failpoint for tests, as in `StoreOptions`; not called for the start of the epoch. */
-  readonly beforeCommit?: () => void;
 }
 
 /**
@@ -75,21 +78,17 @@ export class LmdbView implements WritableView {
   static async open(options: LmdbViewOptions): Promise<LmdbView> {
     prepareDirectory(options.directory);
     const lock = await lockDirectory(options.directory);
+    let store: Store | undefined;
     try {
       const partitions = options.partitions ?? 1;
-      const store = new Store(options.directory, { beforeCommit: options.beforeCommit });
+      store = new Store(options.directory, { beforeCommit: options.beforeCommit, afterCommit: options.afterCommit });
       const state = store.readState(partitions);
-      const before = readEpochs(store.meta, options.directory);
-      let epochs = before;
-      await store.commit(() => {
-        epochs = startEpoch(
-          store,
-          before,
-          state.heads.map((head) => head + 1),
-        );
-      });
+      const first = state.heads.map((head) => head + 1);
+      const epochs = startEpoch(store, readEpochs(store.meta, options.directory), first);
+      await store.commit(() => store?.writeDeferred());
       return new LmdbView(options, store, lock, new EpochTable(epochs));
     } catch (error) {
+      await store?.close();
       await lock.release();
       throw error;
     }
@@ -132,7 +131,7 @@ export class LmdbView implements WritableView {
   }
 
   at(partition: number, offset: number): Change | undefined {
-    return offset > this.head(partition) ? undefined : this.#store.change(partition, offset);
+    return this.#reads.at(partition, offset);
   }
 
   scan(partition: number, after: number, options: ScanOptions): ScanPage {
@@ -179,8 +178,8 @@ export class LmdbView implements WritableView {
     try {
       const draft = draftOf(this.#reads.state);
       draft.nowMicros = Math.max(draft.nowMicros, step.nowMicros);
-      const write = this.#prepare(step, draft);
-      await this.#store.commit(write, bytesOf(step));
+      const { bytes, write } = this.#prepare(step, draft);
+      await this.#store.commit(write, bytes);
       this.#reads.adopt(draft);
     } finally {
       this.#reads.endStep();
@@ -199,71 +198,78 @@ export class LmdbView implements WritableView {
     await this.#lock.release();
   }
 
-  /** Plans what goes and raises the floors that readers see; returns the writes of the step. */
-  #prepare(step: Step, draft: DraftState): () => void {
-    const keys = step.placed.map(({ change }) => Buffer.from(change.key));
-    const replaced = new Set(keys.map((key) => key.toString('latin1')));
+  /**
+   * Does all of a step that can fail, and raises the floors that readers see. `write` then only writes; `bytes` is the most that it
+   * may take of the file.
+   */
+  #prepare(step: Step, draft: DraftState): { readonly write: () => void; readonly bytes: number } {
+    const store = this.#store;
+    store.forgetDeferred();
+    step.also?.();
+    const records = step.placed.map(({ change }) => encodeRecord(change));
     const state = this.#reads.state;
+    const replaced = this.#replacedBy(step.placed);
     const trims: Trim[] = [];
     for (let partition = 0; partition < this.partitions; partition += 1) {
       const incoming = step.placed.filter(({ change }) => change.partition === partition).length;
       const examineMax = incoming * 2 + TRIM_EXTRA;
-      const trim = planTrim(
-        this.#store,
-        state,
-        partition,
-        step.nowMicros,
-        this.#limits,
-        replaced,
-        examineMax,
-        incoming,
-      );
+      const trim = planTrim(store, state, partition, step.nowMicros, this.#limits, replaced, examineMax, incoming);
       if (trim !== undefined) trims.push(trim);
     }
-    const collected = planCollection(this.#store, step.nowMicros, this.#limits, replaced, step.collectMax ?? 0);
-    this.#reads.beginStep(step.placed, trims, collected);
-    return () => {
-      const floorsBefore = state.historyFloors;
-      for (const trim of trims) applyTrim(this.#store, draft, trim);
-      applyCollection(this.#store, draft, collected);
-      step.placed.forEach(({ change, before }, index) => {
-        this.#write(change, before, keys[index] as Buffer, draft, floorsBefore);
+    const collected = planCollection(store, step.nowMicros, this.#limits, replaced, step.collectMax ?? 0);
+    this.#reads.beginStep(step.placed, replaced, trims, collected);
+    const write = () => {
+      for (const trim of trims) applyTrim(store, draft, trim);
+      applyCollection(store, draft, collected);
+      step.placed.forEach((placed, index) => {
+        this.#write(placed, records[index] as Buffer, draft, state.historyFloors);
       });
-      step.also?.();
-      this.#store.writeState(draft);
+      store.writeDeferred();
+      store.writeState(draft);
     };
+    return { write, bytes: bytesOf(records, trims, collected, store.deferred()) };
   }
 
-  #write(change: Change, before: Change | undefined, key: Buffer, draft: DraftState, floors: readonly number[]): void {
-    const { changes, dues, tombstones } = this.#store;
+  /** What is durable now and will not be the last of its key: the first change of a key in a step replaces it. */
+  #replacedBy(placed: readonly Placed[]): Replaced {
+    const replaced = Array.from({ length: this.partitions }, () => new Map<number, Change>());
+    for (const { before } of placed) {
+      if (before !== undefined && before.offset <= this.head(before.partition))
+        replaced[before.partition]?.set(before.offset, before);
+    }
+    return replaced;
+  }
+
+  #write({ before, change }: Placed, record: Buffer, draft: DraftState, floors: readonly number[]): void {
+    const store = this.#store;
+    const { dues, tombstones } = store;
     const { partition } = change;
-    const record = encodeRecord(change);
-    this.#store.keep(changes.put(placeKey(partition, change.offset), record));
-    this.#store.writePlace(key, change);
+    const key = Buffer.from(change.key);
+    store.putChange(partition, change.offset, record);
+    store.writePlace(key, change);
     draft.heads[partition] = change.offset;
     draft.bytes += record.length;
     draft.windowBytes[partition] = (draft.windowBytes[partition] as number) + record.length;
     if (before !== undefined) {
       if (before.offset <= (floors[partition] as number)) {
-        const at = placeKey(partition, before.offset);
-        draft.bytes -= changes.get(at)?.length ?? 0;
-        this.#store.keep(changes.remove(at));
+        draft.bytes -= store.peekChange(partition, before.offset)?.length ?? 0;
+        store.removeChange(partition, before.offset);
       }
       if (before.expires !== undefined && before.op !== 'remove')
-        this.#store.keep(dues.remove(dueKey(before.expires, DUE_EXPIRY, key)));
+        store.keep(dues.remove(dueKey(before.expires, DUE_EXPIRY, key)));
       if (before.op === 'put' && before.valid !== undefined)
-        this.#store.keep(dues.remove(dueKey(before.valid.micros, DUE_VALID, key)));
-      if (before.op === 'remove') this.#store.keep(tombstones.remove(dueKey(before.decided, 0, key)));
+        store.keep(dues.remove(dueKey(before.valid.micros, DUE_VALID, key)));
+      if (before.op === 'remove') store.keep(tombstones.remove(dueKey(before.decided, 0, key)));
       else draft.keys -= 1;
     }
     if (change.op === 'remove') {
-      this.#store.keep(tombstones.put(dueKey(change.decided, 0, key), EMPTY));
+      store.keep(tombstones.put(dueKey(change.decided, 0, key), EMPTY));
       return;
     }
     draft.keys += 1;
-    if (change.expires !== undefined) this.#store.keep(dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY));
+    if (change.expires !== undefined) store.keep(dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY));
     if (change.op === 'put' && change.valid !== undefined)
-      this.#store.keep(dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY));
+      store.keep(dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY));
   }
 
   #publish(step: Step): void {
@@ -282,12 +288,20 @@ export class LmdbView implements WritableView {
   }
 }
 
-/** The most that the changes of a step may take: their records, and the pages of each tree on the way to them. */
-function bytesOf({ placed }: Step): number {
-  const pages = placed.length * PAGES_PER_CHANGE * PAGE_BYTES;
-  return placed.reduce((sum, { change: { key, value } }) => {
-    return sum + key.length * 3 + (value === undefined ? 0 : payloadBytes(value));
-  }, pages);
+/**
+ * The most that a step may take: its records, whole pages of their own where they are big, and the pages of each tree on the way to
+ * what it touches. Trimmed records lie side by side, two to a page at least.
+ */
+function bytesOf(
+  records: readonly Buffer[],
+  trims: readonly Trim[],
+  collected: readonly Collected[],
+  deferred: { readonly writes: number; readonly bytes: number },
+): number {
+  const dropped = trims.reduce((sum, trim) => sum + trim.dropped.length, 0);
+  const pages =
+    records.length * PAGES_PER_CHANGE + dropped / 2 + collected.length * PAGES_PER_COLLECTED + deferred.writes;
+  return records.reduce((sum, { length }) => sum + length, Math.ceil(pages) * PAGE_BYTES + deferred.bytes);
 }
 
 const EMPTY = Buffer.alloc(0);

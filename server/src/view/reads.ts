@@ -1,24 +1,25 @@
-import type { Change } from '../shared/change.ts';
-import { isLive } from '../shared/change.ts';
+import { type Change, isLive, payloadBytes } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import { afterPrefix, offsetOf, placeKey } from './keys.ts';
 import { decodeRecord } from './record.ts';
 import type { ViewState } from './state.ts';
 import type { Place, Store } from './store.ts';
 import type { ListOptions, ListPage, Placed, ScanOptions, ScanPage } from './view.ts';
-import type { Collected, Trim } from './window.ts';
+import type { Collected, Replaced, Trim } from './window.ts';
 
 /** A page of a listing looks at no more keys than this, so that a rare pattern can't hold the process. */
 const EXAMINE_MAX = 20_000;
 /** Comparisons of a page with a pattern, about 10 ms: a class of characters is searched for in a long key thousands of times. */
 const MATCH_STEPS_MAX = 2_000_000;
+const NOTHING: readonly Change[] = [];
 const LIST_BYTES_MAX = 4 * 1024 * 1024;
 
 /**
  * Answers from the store as of the durable head. A commit shows in the store a moment before its flush is reported; for that
- * moment the entries it replaces are kept here.
+ * moment the changes it replaces are kept here, because the trim may have taken their records. What else a step takes away (older
+ * changes of a key, collected tombstones) lies below the floors, which are raised before: who reads on from there is told.
  *
- * Invariant: no answer holds a change beyond `state.heads`.
+ * Invariant: no answer holds a change beyond `state.heads`, and the last change of every key at `state.heads` is found.
  */
 export class ViewReads {
   readonly #store: Store;
@@ -26,7 +27,11 @@ export class ViewReads {
   #state: ViewState;
   #historyFloors: readonly number[];
   #tombstoneFloors: readonly number[];
+  /** What the step under way replaces: by key, and by partition and offset. */
   #before = new Map<string, Change | undefined>();
+  #replaced: Replaced = [];
+  /** The same in offset order, sorted when a scan first asks. */
+  #sorted: (readonly Change[] | undefined)[] = [];
 
   constructor(store: Store, state: ViewState, nowMicros: () => number) {
     this.#store = store;
@@ -48,7 +53,13 @@ export class ViewReads {
     return this.#tombstoneFloors;
   }
 
-  beginStep(placed: readonly Placed[], trims: readonly Trim[], collected: readonly Collected[]): void {
+  beginStep(
+    placed: readonly Placed[],
+    replaced: Replaced,
+    trims: readonly Trim[],
+    collected: readonly Collected[],
+  ): void {
+    this.#replaced = replaced;
     // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
     for (const { change, before } of placed) if (!this.#before.has(change.key)) this.#before.set(change.key, before);
     const historyFloors = [...this.#historyFloors];
@@ -70,6 +81,8 @@ export class ViewReads {
 
   endStep(): void {
     this.#before = new Map();
+    this.#replaced = [];
+    this.#sorted = [];
   }
 
   get(key: string): Change | undefined {
@@ -79,27 +92,42 @@ export class ViewReads {
     return this.#store.change(place.partition, place.offset);
   }
 
+  at(partition: number, offset: number): Change | undefined {
+    if (offset > (this.#state.heads[partition] ?? 0)) return undefined;
+    return this.#replaced[partition]?.get(offset) ?? this.#store.change(partition, offset);
+  }
+
   scan(partition: number, after: number, options: ScanOptions): ScanPage {
     const until = Math.min(options.until, this.#state.heads[partition] ?? 0);
+    if (after >= until) return { changes: [], reached: Math.max(after, until) };
     const changes: Change[] = [];
     let bytes = 0;
-    let reached = after;
-    if (after >= until) return { changes, reached: Math.max(after, until) };
+    const isFullWith = (change: Change, size: number): boolean => {
+      if (options.skipRemoves && change.op === 'remove') return false;
+      if (options.skipSuperseded && this.#isSuperseded(change)) return false;
+      changes.push(change);
+      bytes += size;
+      return changes.length >= options.changesMax || bytes >= options.bytesMax;
+    };
+    const replaced = this.#replacedBetween(partition, after, until);
     const range = { start: placeKey(partition, after + 1), end: placeKey(partition, until + 1), limit: EXAMINE_MAX };
     let examined = 0;
+    let next = 0;
     for (const { key, value } of this.#store.changes.getRange(range)) {
       examined += 1;
       const offset = offsetOf(key);
-      const change = decodeRecord(value, partition, offset);
-      if (!(options.skipRemoves && change.op === 'remove') && !(options.skipSuperseded && this.#isSuperseded(change))) {
-        changes.push(change);
-        bytes += value.length;
+      for (let change = replaced[next]; change !== undefined && change.offset < offset; change = replaced[next]) {
+        next += 1;
+        if (isFullWith(change, sizeOf(change))) return { changes, reached: change.offset };
       }
-      reached = offset;
-      if (changes.length >= options.changesMax || bytes >= options.bytesMax) return { changes, reached };
+      if (replaced[next]?.offset === offset) next += 1;
+      if (isFullWith(decodeRecord(value, partition, offset), value.length) || examined >= EXAMINE_MAX)
+        return { changes, reached: offset };
     }
-    // Short of the limit the range is exhausted: whatever lies between the last record and `until` is gone.
-    return { changes, reached: examined < EXAMINE_MAX ? until : reached };
+    for (const change of replaced.slice(next))
+      if (isFullWith(change, sizeOf(change))) return { changes, reached: change.offset };
+    // The range is exhausted: whatever lies between the last record and `until` is gone.
+    return { changes, reached: until };
   }
 
   chain(key: string, after: number, max: number): readonly number[] {
@@ -107,7 +135,7 @@ export class ViewReads {
     let change = this.get(key);
     while (change !== undefined && change.offset > after && offsets.length < max) {
       offsets.push(change.offset);
-      change = change.previous === 0 ? undefined : this.#store.change(change.partition, change.previous);
+      change = change.previous === 0 ? undefined : this.at(change.partition, change.previous);
     }
     return offsets;
   }
@@ -144,6 +172,14 @@ export class ViewReads {
     return { entries };
   }
 
+  /** Of the step under way, in offset order. */
+  #replacedBetween(partition: number, after: number, until: number): readonly Change[] {
+    const replaced = this.#replaced[partition];
+    if (replaced === undefined || replaced.size === 0) return NOTHING;
+    this.#sorted[partition] ??= [...replaced.values()].sort((a, b) => a.offset - b.offset);
+    return this.#sorted[partition].filter(({ offset }) => offset > after && offset <= until);
+  }
+
   #entryAt(key: string, stored: Buffer): Change | undefined {
     const place = { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
     if (this.#isBeyond(place)) return this.#before.get(key);
@@ -160,6 +196,11 @@ export class ViewReads {
     if (!this.#isBeyond(place)) return place.offset !== change.offset;
     return this.#before.get(change.key)?.offset !== change.offset;
   }
+}
+
+/** About what its record takes. */
+function sizeOf({ key, value }: Change): number {
+  return key.length + (value === undefined ? 0 : payloadBytes(value));
 }
 
 /** The longer of two prefixes that must both hold; undefined where they exclude each other. */

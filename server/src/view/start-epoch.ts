@@ -9,7 +9,7 @@ const EPOCH_ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
 export function startEpoch(store: Store, before: readonly Epoch[], first: readonly number[]): readonly Epoch[] {
   const id = Array.from({ length: 8 }, () => EPOCH_ALPHABET[randomInt(36)]).join('');
   const epochs = [...before, { id, first }].slice(-EPOCHS_MAX);
-  store.keep(store.meta.put(FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION }))));
-  store.keep(store.meta.put(EPOCHS_KEY, Buffer.from(JSON.stringify(epochs))));
+  store.defer(store.meta, FORMAT_KEY, Buffer.from(JSON.stringify({ version: FORMAT_VERSION })));
+  store.defer(store.meta, EPOCHS_KEY, Buffer.from(JSON.stringify(epochs)));
   return epochs;
 }

@@ -3,19 +3,34 @@ import { dirname, join } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import type { Change } from '../shared/change.ts';
 import { type Bytes, checkFormat, type Environment, openEnvironment, readJson, STORE_FILE } from './environment.ts';
-import { placeKey } from './keys.ts';
+import { writePlaceKey } from './keys.ts';
 import { decodeRecord } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
 
 const STATE_KEY = Buffer.from('state');
 const ENTRY_BYTES = 10;
+/** The longest key that LMDB takes with its pages of 4 KiB. */
+const KEY_BYTES_MAX = 1978;
 const FREE_BYTES_LOW = 1024 * 1024;
 
-export interface StoreOptions {
+/** Where tests make the disk fail, wait or lose power. */
+export interface Failpoints {
+  /** Before each transaction; what it throws is treated as a failing disk. */
+  readonly beforeCommit?: (() => void | Promise<void>) | undefined;
+  /** The transaction is flushed, and nobody knows of it yet. */
+  readonly afterCommit?: (() => void | Promise<void>) | undefined;
+}
+
+export interface StoreOptions extends Failpoints {
   readonly isReadOnly?: boolean;
-  /** A failpoint: called before each transaction; what it throws is treated as a failing disk. */
-  readonly beforeCommit?: (() => void) | undefined;
+}
+
+interface Deferred {
+  readonly database: Bytes;
+  readonly key: Buffer;
+  /** Undefined: the key goes. */
+  readonly value: Buffer | undefined;
 }
 
 /** Where the last change of a key lies. */
@@ -38,25 +53,32 @@ export class Store {
   readonly meta: Bytes;
   readonly isNew: boolean;
   #kept: Promise<boolean> | undefined;
-  readonly #beforeCommit: (() => void) | undefined;
+  #deferred: Deferred[] = [];
+  readonly #placeKey = Buffer.allocUnsafe(9);
+  readonly #failpoints: Failpoints;
   readonly #room: Room;
 
   /** @throws LatchkeyError `data-corrupt`, `data-newer` */
   constructor(directory: string, options: StoreOptions = {}) {
     this.directory = directory;
-    this.#beforeCommit = options.beforeCommit;
+    this.#failpoints = options;
     this.environment = openEnvironment(directory, options);
     const { root } = this.environment;
+    try {
+      this.meta = this.environment.database('meta');
+      this.isNew = checkFormat(this.meta, directory) === 'new';
+      this.entries = this.environment.database('entries');
+      this.changes = this.environment.database('changes');
+      this.dues = this.environment.database('dues');
+      this.tombstones = this.environment.database('tombstones');
+    } catch (error) {
+      void root.close();
+      throw error;
+    }
     this.#room = new Room(join(directory, STORE_FILE), () => {
       const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
       return (lastPageNumber + 1) * pageSize;
     });
-    this.meta = this.environment.database('meta');
-    this.isNew = checkFormat(this.meta, directory) === 'new';
-    this.entries = this.environment.database('entries');
-    this.changes = this.environment.database('changes');
-    this.dues = this.environment.database('dues');
-    this.tombstones = this.environment.database('tombstones');
   }
 
   readState(partitions: number): ViewState {
@@ -69,7 +91,8 @@ export class Store {
   }
 
   place(key: Buffer): Place | undefined {
-    const stored = this.entries.get(key);
+    // Read in place, without a copy: LMDB's buffer is good until the next read.
+    const stored = this.entries.getBinaryFast(key);
     return stored === undefined
       ? undefined
       : { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
@@ -84,18 +107,59 @@ export class Store {
   }
 
   change(partition: number, offset: number): Change | undefined {
-    const record = this.changes.get(placeKey(partition, offset));
+    const record = this.changes.get(writePlaceKey(this.#placeKey, partition, offset));
     return record === undefined ? undefined : decodeRecord(record, partition, offset);
   }
 
+  /** The record as it lies there; good until the next read. */
+  peekChange(partition: number, offset: number): Buffer | undefined {
+    return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset));
+  }
+
+  putChange(partition: number, offset: number, record: Buffer): void {
+    this.keep(this.changes.put(writePlaceKey(this.#placeKey, partition, offset), record));
+  }
+
+  removeChange(partition: number, offset: number): void {
+    this.keep(this.changes.remove(writePlaceKey(this.#placeKey, partition, offset)));
+  }
+
+  /** Notes a write for the next transaction; what LMDB would not take is told here, before anything is written. */
+  defer(database: Bytes, key: Buffer, value: Buffer | undefined): void {
+    if (key.length === 0 || key.length > KEY_BYTES_MAX)
+      throw new RangeError(`A key of the store takes 1 to ${KEY_BYTES_MAX} bytes, but got ${key.length}.`);
+    this.#deferred.push({ database, key, value });
+  }
+
+  forgetDeferred(): void {
+    this.#deferred = [];
+  }
+
+  /** How many writes wait, and the bytes of their values. */
+  deferred(): { readonly writes: number; readonly bytes: number } {
+    return {
+      writes: this.#deferred.length,
+      bytes: this.#deferred.reduce((sum, { value }) => sum + (value?.length ?? 0), 0),
+    };
+  }
+
+  /** Within the transaction. */
+  writeDeferred(): void {
+    for (const { database, key, value } of this.#deferred)
+      this.keep(value === undefined ? database.remove(key) : database.put(key, value));
+    this.#deferred = [];
+  }
+
   /**
-   * Everything that `write` puts becomes durable together. `bytes` is the most that it may take of the file.
+   * Everything that `write` puts becomes durable together. `bytes` is the most that it may take of the file. `write` MUST NOT
+   * throw: LMDB keeps what was put before an exception, so whatever can fail is done before.
+   *
    * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.
    */
   async commit(write: () => void, bytes = 0): Promise<void> {
     let thrown: unknown;
     try {
-      this.#beforeCommit?.();
+      if (this.#failpoints.beforeCommit !== undefined) await this.#failpoints.beforeCommit();
       await this.#room.make(bytes);
       await this.environment.root.batch(() => {
         try {
@@ -111,6 +175,7 @@ export class Store {
       this.environment.root.resetReadTxn();
     }
     if (thrown !== undefined) throw thrown;
+    if (this.#failpoints.afterCommit !== undefined) await this.#failpoints.afterCommit();
   }
 
   async backup(path: string): Promise<number> {

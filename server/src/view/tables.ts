@@ -10,12 +10,8 @@ export function lmdbTable(store: Store, database: Bytes): Table {
   return {
     get: (key) => database.get(key),
     range: (start, end, limit) => [...database.getRange({ start, end, limit })],
-    put: (key, value) => {
-      store.keep(database.put(key, value));
-    },
-    remove: (key) => {
-      store.keep(database.remove(key));
-    },
+    put: (key, value) => store.defer(database, key, value),
+    remove: (key) => store.defer(database, key, undefined),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Settings } from '../config/settings.ts';
-import { afterMoment, placeKey } from './keys.ts';
+import type { Change } from '../shared/change.ts';
+import { afterMoment } from './keys.ts';
 import { peekRecord } from './record.ts';
 import type { DraftState, ViewState } from './state.ts';
 import type { Store } from './store.ts';
@@ -35,9 +36,12 @@ export interface Collected {
   readonly place: { readonly partition: number; readonly offset: number } | undefined;
 }
 
+/** By partition, the offsets of the durable changes that a step replaces: each is the last of its key. */
+export type Replaced = readonly ReadonlyMap<number, Change>[];
+
 /**
  * How far the complete window can be shortened: never past the durable head, at most `examineMax` changes at a time. Beyond the
- * window a change goes once a newer one for its key exists; `replaced` has the keys (latin1 of their bytes) the step replaces.
+ * window a change goes once a newer one for its key exists, be it in the step itself.
  */
 export function planTrim(
   store: Store,
@@ -45,7 +49,7 @@ export function planTrim(
   partition: number,
   nowMicros: number,
   limits: WindowLimits,
-  replaced: ReadonlySet<string>,
+  replaced: Replaced,
   examineMax: number,
   incoming: number,
 ): Trim | undefined {
@@ -56,17 +60,18 @@ export function planTrim(
   const dropped: { offset: number; bytes: number }[] = [];
   while (floor < head && floor - start < examineMax) {
     const isOverCount = head + incoming - floor > limits.changesMax;
-    const record = store.changes.get(placeKey(partition, floor + 1));
+    const record = store.peekChange(partition, floor + 1);
     if (record === undefined) {
       floor += 1;
       continue;
     }
+    const { length } = record;
     const { decided, key } = peekRecord(record);
     if (!isOverCount && bytes <= limits.bytesMax && decided >= nowMicros - limits.ageMaxMicros) break;
     floor += 1;
-    bytes -= record.length;
-    if (replaced.has(key.toString('latin1')) || store.place(key)?.offset !== floor)
-      dropped.push({ offset: floor, bytes: record.length });
+    bytes -= length;
+    if (replaced[partition]?.has(floor) || store.place(key)?.offset !== floor)
+      dropped.push({ offset: floor, bytes: length });
   }
   return floor === start ? undefined : { partition, floor, dropped, windowBytesLeft: bytes };
 }
@@ -76,15 +81,15 @@ export function planCollection(
   store: Store,
   nowMicros: number,
   limits: WindowLimits,
-  replaced: ReadonlySet<string>,
+  replaced: Replaced,
   max: number,
 ): readonly Collected[] {
   const collected: Collected[] = [];
   const end = afterMoment(nowMicros - limits.tombstoneAgeMaxMicros);
   for (const tombstoneKey of store.tombstones.getKeys({ end, limit: max })) {
     const key = Buffer.from(tombstoneKey.subarray(9));
-    if (replaced.has(key.toString('latin1'))) continue;
     const place = store.place(key);
+    if (place !== undefined && replaced[place.partition]?.has(place.offset)) continue;
     const isTombstone = place?.isRemove === true;
     collected.push({ key, tombstoneKey: Buffer.from(tombstoneKey), place: isTombstone ? place : undefined });
   }
@@ -95,7 +100,7 @@ export function applyTrim(store: Store, draft: DraftState, trim: Trim): void {
   draft.historyFloors[trim.partition] = trim.floor;
   draft.windowBytes[trim.partition] = trim.windowBytesLeft;
   for (const { offset, bytes } of trim.dropped) {
-    store.keep(store.changes.remove(placeKey(trim.partition, offset)));
+    store.removeChange(trim.partition, offset);
     draft.bytes -= bytes;
   }
 }
@@ -105,10 +110,9 @@ export function applyCollection(store: Store, draft: DraftState, collected: read
     store.keep(store.tombstones.remove(tombstoneKey));
     if (place === undefined) continue;
     const { offset, partition } = place;
-    const at = placeKey(partition, offset);
-    const bytes = store.changes.get(at)?.length ?? 0;
+    const bytes = store.peekChange(partition, offset)?.length ?? 0;
     store.keep(store.entries.remove(key));
-    store.keep(store.changes.remove(at));
+    store.removeChange(partition, offset);
     draft.bytes -= bytes;
     if (offset > (draft.historyFloors[partition] as number))
       draft.windowBytes[partition] = (draft.windowBytes[partition] as number) - bytes;
