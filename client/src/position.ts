@@ -43,13 +43,20 @@ export function parsePosition(text: string, field = 'from'): Position {
   const match = POSITION.exec(text);
   if (match === null) throw fail();
   const components: Component[] = [];
-  for (const part of (match[2] as string).split(',')) {
+  const parts = (match[2] as string).split(',');
+  for (const part of parts) {
     const piece = COMPONENT.exec(part);
-    if (piece === null) throw fail();
+    if (piece === null || (piece[1] === undefined && parts.length > 1)) throw fail();
     const partition = Number(piece[1] ?? 0);
     const offset = Number(piece[2]);
     const base = piece[3] === undefined ? undefined : Number(piece[3]);
-    if (partition > 63 || !Number.isSafeInteger(offset) || (base !== undefined && !Number.isSafeInteger(base)))
+    // Each partition once, in their order: which of two would be meant?
+    if (
+      partition > 63 ||
+      partition < components.length ||
+      !Number.isSafeInteger(offset) ||
+      (base !== undefined && !Number.isSafeInteger(base))
+    )
       throw fail();
     while (components.length <= partition) components.push({ offset: 0 });
     components[partition] = base === undefined ? { offset } : { offset, base };
