@@ -26,6 +26,8 @@ import { type Access, openAccess } from './shared/access.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
+import type { LmdbViewOptions } from './view/lmdb.ts';
+import type { WritableView } from './view/view.ts';
 
 export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:23333`. */
@@ -39,6 +41,8 @@ export interface RunningServer {
 export interface ServerParts {
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** Stands in for `LmdbView.open`: how the guarantee harness has its failpoints in the store. */
+  readonly openView?: (options: LmdbViewOptions) => Promise<WritableView>;
 }
 
 /** Requests under way get this long to end when the server stops. */
@@ -55,7 +59,7 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
   const reportFault = faultReporter(logger);
   const { host, port } = settings.http;
   if (!isLoopback(host) && !settings.insecure) throw insecureListen(host, port);
-  const log = await openLog(settings, { access, clock, logger });
+  const log = await openLog(settings, { access, clock, logger, openView: parts.openView });
   const feed = makeFeed({
     view: log.view,
     access,
@@ -118,12 +122,18 @@ export async function restoreDirectory(source: string, directory: string): Promi
 
 async function openLog(
   settings: Settings,
-  parts: { readonly access: Access; readonly clock: Clock; readonly logger: Logger },
+  parts: {
+    readonly access: Access;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly openView: ServerParts['openView'] | undefined;
+  },
 ): Promise<Log> {
   const reportFault = faultReporter(parts.logger);
   const { LmdbView } = await import('./view/lmdb.ts');
   const { LocalLog } = await import('./log/local.ts');
-  const view = await LmdbView.open({ directory: settings.data, settings, clock: parts.clock, reportFault });
+  const openView = parts.openView ?? ((options) => LmdbView.open(options));
+  const view = await openView({ directory: settings.data, settings, clock: parts.clock, reportFault });
   return LocalLog.open({ view, access: parts.access, clock: parts.clock, settings, reportFault });
 }
 

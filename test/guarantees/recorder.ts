@@ -1,6 +1,6 @@
 /** Collects what the actors of a run saw, with one count of events as its time. */
 import { type Outcome, parseVersion } from '@latchkey/client';
-import type { Ack, Observation, Sight, WatchHistory } from '../../server/src/verify/history.ts';
+import type { Ack, Observation, Sight, Violation, WatchHistory } from '../../server/src/verify/history.ts';
 
 /** A change or entry as JSON, by any route. */
 export interface WireChange {
@@ -18,22 +18,82 @@ export function sightOf(change: WireChange): Sight {
 }
 
 export type Write =
-  | { readonly op: 'put'; readonly key: string; readonly value: unknown }
-  | { readonly op: 'remove'; readonly key: string };
+  | {
+      readonly op: 'put';
+      readonly key: string;
+      readonly value: unknown;
+      readonly ttl?: number;
+      readonly valid?: string;
+      readonly ifVersion?: string;
+      readonly ifAbsent?: true;
+    }
+  | { readonly op: 'merge'; readonly key: string; readonly value: Readonly<Record<string, unknown>> }
+  | { readonly op: 'remove'; readonly key: string }
+  | { readonly op: 'removeMatching'; readonly pattern: string };
+
+/** A write that was applied, where its sender knows less (a merge) or wants more (a condition) than the entry it made. */
+export interface Applied {
+  readonly ack: Ack;
+  readonly write: Write;
+}
+
+/** What a `removeMatching` said it removed. */
+export interface Removal {
+  readonly writer: string;
+  readonly keys: readonly string[];
+  /** Offsets after this one, up to and with `last`: what was acknowledged before it was sent lies at or before. */
+  readonly after: number;
+  readonly last: number;
+}
 
 export class Recorder {
-  readonly acks: Ack[] = [];
+  readonly applied: Applied[] = [];
+  readonly removals: Removal[] = [];
+  /** Values of puts that were refused: the log must not hold them. */
+  readonly refused: { readonly writer: string; readonly content: string; readonly code: string }[] = [];
+  /** Entries that were read. An entry does not say whether a put or a `stale` made it: the log does. */
   readonly reads: Sight[] = [];
+  /** Changes that a watcher saw beyond the older position from which it came back. */
+  readonly seen: Sight[] = [];
   readonly watches: (WatchHistory & { readonly observations: Observation[] })[] = [];
+  /** What only the actors themselves could see go wrong. */
+  readonly violations: Violation[] = [];
   /** Writes whose answer never came: they may or may not be in the log. */
   unanswered = 0;
-  /** Refusals and faults by their code. */
+  /** Outcomes other than `applied`, refusals and faults by their code. */
   readonly refusals = new Map<string, number>();
+  /** Resets that watchers were told, by reason. */
+  readonly resets = new Map<string, number>();
+  conflations = 0;
+  /** Times that a watcher came back from an older position of its own. */
+  replays = 0;
+  /** The history window is so narrow that positions may be conflated or reset as collected. */
+  readonly maySkip: boolean;
+  /** Watches that went over to another filter: they never converge, all else holds. */
+  readonly #abandoned = new Set<readonly Observation[]>();
+  /** While a commit is held: the last offset that anybody may know of. */
+  heldAt: number | undefined;
+  readonly #newest = new Map<string, Ack>();
   #now = 0;
+  #lastAcked = 0;
+
+  constructor(maySkip = false) {
+    this.maySkip = maySkip;
+  }
 
   tick(): number {
     this.#now += 1;
     return this.#now;
+  }
+
+  /** The highest offset that was acknowledged so far. */
+  get lastAcked(): number {
+    return this.#lastAcked;
+  }
+
+  /** The acknowledged write of a key with the highest offset. */
+  lastOf(key: string): Ack | undefined {
+    return this.#newest.get(key);
   }
 
   watch(name: string, matches: (key: string) => boolean): Observation[] {
@@ -42,19 +102,55 @@ export class Recorder {
     return observations;
   }
 
-  /** Returns whether it counts as acknowledged. */
-  outcome(writer: string, write: Write, sentAt: number, outcome: Outcome): boolean {
-    if (outcome.outcome === 'applied') {
-      const version = outcome.version;
-      this.acks.push({ ...sightOf({ ...write, version }), writer, sentAt, ackedAt: this.tick() });
-      return true;
+  abandon(observations: readonly Observation[]): void {
+    this.#abandoned.add(observations);
+  }
+
+  /** Watches that went on to the end. */
+  get finished(): readonly WatchHistory[] {
+    return this.watches.filter(({ observations }) => !this.#abandoned.has(observations));
+  }
+
+  /** Somebody was told of this place in the log. */
+  saw(who: string, offset: number): void {
+    if (this.heldAt === undefined || offset <= this.heldAt) return;
+    const message = `offset ${offset} was shown while the flush of what comes after ${this.heldAt} was held`;
+    this.violations.push({ guarantee: 'NothingBeforeFlush', to: who, message });
+  }
+
+  /** Returns whether it counts as acknowledged. `afterOffset`: `lastAcked` when it was sent. */
+  outcome(writer: string, write: Write, sentAt: number, afterOffset: number, outcome: Outcome): boolean {
+    if (outcome.outcome !== 'applied') {
+      const code = outcome.outcome === 'refused' ? outcome.code : outcome.outcome;
+      this.refusal(writer, write, code);
+      return false;
     }
-    const code = outcome.outcome === 'refused' ? outcome.code : outcome.outcome;
+    if (outcome.version === undefined) return true; // A removeMatching that matched nothing.
+    const version = outcome.version;
+    const { offset } = parseVersion(version);
+    this.saw(writer, offset);
+    this.#lastAcked = Math.max(this.#lastAcked, offset);
+    if (write.op === 'removeMatching') {
+      const { keys } = outcome as { readonly keys?: readonly string[] };
+      this.removals.push({ writer, keys: keys ?? [], after: afterOffset, last: offset });
+    } else {
+      const op = write.op === 'merge' ? 'put' : write.op;
+      const ack = { ...sightOf({ ...write, op, version }), writer, sentAt, ackedAt: this.tick() };
+      this.applied.push({ ack, write });
+      if (offset > (this.#newest.get(write.key)?.offset ?? 0)) this.#newest.set(write.key, ack);
+    }
+    return true;
+  }
+
+  /** An outcome that is not `applied`, or an error: nothing of the write may be in the log. */
+  refusal(writer: string, write: Write, code: string): void {
     this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
-    return false;
+    if (write.op === 'put') this.refused.push({ writer, content: JSON.stringify(write.value), code });
   }
 
   read(change: WireChange): void {
-    this.reads.push(sightOf(change));
+    const sight = sightOf(change);
+    this.saw('reader', sight.offset);
+    this.reads.push(sight);
   }
 }

@@ -1,120 +1,93 @@
 /**
- * One run under faults: a real server, writers by every route, watchers by every transport, and kill -9 (or a graceful stop) again
- * and again. Afterwards the log is read back key by key, and all that was recorded is handed to the checkers.
+ * One run under faults: a real server, writers by every route, watchers by every transport, and one fault after another, to the
+ * process, its disk and clock and the network. Afterwards all that was recorded is handed to the checkers.
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { check } from '../../server/src/verify/checkers.ts';
-import type { History, Sight, Violation } from '../../server/src/verify/history.ts';
-import { ask, get, put } from '../support/http-client.ts';
+import { fileURLToPath } from 'node:url';
+import { CHECKERS } from '../../server/src/verify/checkers.ts';
+import type { Ack, History, Sight, Violation } from '../../server/src/verify/history.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
+import { ask, put } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
+import { END_KEYS, KEYS, startWatchers, startWriters } from './cast.ts';
+import { type FaultKind, Faults } from './faults.ts';
+import { compareWithServer, readJournal } from './journal.ts';
+import { checkOutcomes, KeyedLog } from './outcome-checkers.ts';
 import { Random } from './random.ts';
-import { Recorder, sightOf, type WireChange } from './recorder.ts';
+import { Recorder, type WireChange } from './recorder.ts';
 import { Target } from './target.ts';
-import { type Watcher, watchBySocket, watchBySse } from './watchers.ts';
-import { readKeys, writeByKey, writeBySocket, writeInBatches } from './writers.ts';
+import type { Watcher } from './watchers.ts';
+
+/**
+ * `complete`: the history holds the whole run, so a position is always resumed, and wholly. `narrow`: a small window, tombstones
+ * that are collected soon and clocks that jump beyond the history's age; positions may be conflated, or reset as collected.
+ */
+export type World = 'complete' | 'narrow';
 
 export interface RunOptions {
   readonly seed: number;
-  /** Faults, one after the other. */
-  readonly rounds: number;
-  /** A fault comes after so many acknowledged writes at most. */
+  readonly world: World;
+  /** In this order; each comes after some more acknowledged writes. */
+  readonly faults: readonly FaultKind[];
+  /** So many at most. */
   readonly acksPerRoundMax: number;
-  /** Share of the faults that are a graceful stop. */
-  readonly stopShare?: number;
 }
 
 export interface RunResult {
-  readonly history: History;
   readonly violations: readonly Violation[];
-  readonly summary: {
-    readonly kills: number;
-    readonly stops: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly refusals: Readonly<Record<string, number>>;
+  readonly resets: Readonly<Record<string, number>>;
+  readonly counts: {
     readonly acknowledged: number;
     readonly unanswered: number;
-    readonly refusals: Readonly<Record<string, number>>;
+    readonly changes: number;
     readonly deliveries: number;
     readonly connections: number;
+    readonly conflations: number;
+    readonly replays: number;
     readonly reads: number;
   };
 }
 
-const KEYS = ['a', 'b'].flatMap((group) => Array.from({ length: 30 }, (_, index) => `${group}.${index}`));
-const END_KEYS = ['a.end', 'b.end'];
+const ENTRY = fileURLToPath(new URL('server-with-failpoints.ts', import.meta.url));
+const WINDOWS: Readonly<Record<World, Readonly<Record<string, string>>>> = {
+  complete: { LATCHKEY_HISTORY_CHANGES_MAX: '1000000', LATCHKEY_FEED_CATCH_UP_CHANGES_MAX: '1000000' },
+  narrow: {
+    LATCHKEY_HISTORY_CHANGES_MAX: '300',
+    LATCHKEY_FEED_CATCH_UP_CHANGES_MAX: '150',
+    LATCHKEY_TOMBSTONES_AGE_MAX: '2s',
+  },
+};
 const CATCH_UP_TIMEOUT_MS = 30_000;
+const HOUR_MS = 3_600_000;
 
-function startWatchers(target: Target, recorder: Recorder): readonly Watcher[] {
-  const common = { target, recorder };
-  const chosen = new Set(['a.0', 'a.7', 'b.7', 'a.end']);
-  const starts = (prefix: string) => (key: string) => key.startsWith(prefix);
-  const everything = () => true;
-  return [
-    watchBySse({ ...common, name: 'sse all', filter: {}, matches: everything }),
-    watchBySse({ ...common, name: 'sse all, cutting', filter: {}, matches: everything, cutChance: 0.003 }),
-    watchBySse({
-      ...common,
-      name: 'sse a., pausing',
-      filter: { prefixes: ['a.'] },
-      matches: starts('a.'),
-      pauseChance: 0.003,
-    }),
-    watchBySse({
-      ...common,
-      name: 'sse keys',
-      filter: { keys: [...chosen] },
-      matches: (key) => chosen.has(key),
-      cutChance: 0.02,
-    }),
-    watchBySse({
-      ...common,
-      name: 'sse pattern',
-      filter: { patterns: ['b.*[1e]*'] },
-      matches: (key) => /^b\..*[1e]/.test(key),
-    }),
-    watchBySocket({ ...common, name: 'websocket all', filter: {}, matches: everything }),
-    watchBySocket({
-      ...common,
-      name: 'websocket b., cutting',
-      filter: { prefixes: ['b.'] },
-      matches: starts('b.'),
-      cutChance: 0.003,
-    }),
-  ];
-}
-
-async function fault(server: ServerProcess, target: Target, isStop: boolean): Promise<void> {
-  target.lower();
-  if (isStop) {
-    const { code } = await server.stop();
-    if (code !== 0) throw new Error(`A graceful stop exited with ${code}. The server printed:\n${server.output}`);
-  } else await server.kill();
-  await server.restart();
-  target.raise(server.url);
-}
-
-/** Every change that the log still holds, in offset order. */
-async function readLog(url: string, keys: readonly string[]): Promise<readonly Sight[]> {
-  const log: Sight[] = [];
-  for (const key of keys) {
-    const { json, status, text } = await get(url, key, '?history=true&limit=1000');
-    if (status === 404) continue;
-    const page = json as { changes: readonly WireChange[]; truncated: boolean };
-    if (status !== 200 || page.truncated)
-      throw new Error(`The history of ${key} is not whole: ${status} ${text.slice(0, 200)}`);
-    log.push(...page.changes.map(sightOf));
-  }
-  return log.sort((one, other) => one.partition - other.partition || one.offset - other.offset);
-}
-
-async function readEntries(url: string): Promise<ReadonlyMap<string, string>> {
+async function readEntries(url: string): Promise<ReadonlyMap<string, WireChange & { readonly expires?: string }>> {
   const { json } = await ask(`${url}/v1/keys?limit=1000&values=true`);
-  const { entries } = json as { entries: readonly WireChange[] };
-  return new Map(entries.map(({ key, value }) => [key, JSON.stringify(value)]));
+  const { entries } = json as { readonly entries: readonly WireChange[] };
+  return new Map(entries.map((entry) => [entry.key, entry]));
+}
+
+/** Whatever expires is made to be due, so that the end of the run is the end of all change. */
+async function expireAll(server: ServerProcess, faults: Faults): Promise<void> {
+  await faults.setClock(faults.maxShiftMs + HOUR_MS);
+  const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
+  const isExpiring = async () =>
+    [...(await readEntries(server.url)).values()].some(({ expires }) => expires !== undefined);
+  while (await isExpiring()) {
+    if (deadline.aborted) throw new Error(`entries did not expire within ${CATCH_UP_TIMEOUT_MS} ms\n${server.output}`);
+    await sleep(20);
+  }
 }
 
 /** Puts the last write of each group and waits until every watcher has it. */
 async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<void> {
   const content = `end-${server.pid}`;
-  for (const key of END_KEYS) await put(server.url, key, content);
+  for (const key of END_KEYS) {
+    const { status, text } = await put(server.url, key, content);
+    if (status !== 200) throw new Error(`the last write was answered ${status}: ${text}`);
+  }
   const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
   const late = new Promise<never>((_, fail) =>
     deadline.addEventListener('abort', () => fail(new Error(`not caught up within ${CATCH_UP_TIMEOUT_MS} ms`))),
@@ -126,59 +99,100 @@ async function settle(server: ServerProcess, watchers: readonly Watcher[]): Prom
   }
 }
 
-export async function run({ acksPerRoundMax, rounds, seed, stopShare = 0 }: RunOptions): Promise<RunResult> {
+/** A merge's sender knows what it merged, not what came of it: that is taken from the log, and judged on its own (MergeExact). */
+function acksOf(recorder: Recorder, log: readonly Sight[]): readonly Ack[] {
+  const keyed = new KeyedLog(log);
+  return recorder.applied.map(({ ack, write }) => {
+    const content = write.op === 'merge' ? keyed.at(ack.offset)?.content : undefined;
+    return content === undefined ? ack : { ...ack, content };
+  });
+}
+
+function readsOf(recorder: Recorder, log: readonly Sight[]): readonly Sight[] {
+  const keyed = new KeyedLog(log);
+  const entries = recorder.reads.map((read) =>
+    keyed.at(read.offset)?.op === 'stale' ? { ...read, op: 'stale' as const } : read,
+  );
+  return [...recorder.seen, ...entries];
+}
+
+function judge(world: World, recorder: Recorder, history: History): readonly Violation[] {
+  return Object.entries(CHECKERS).flatMap(([name, checker]) => {
+    if (name === 'Resumable' && world === 'narrow') return [];
+    return checker(name === 'Converged' ? { ...history, watches: recorder.finished } : history);
+  });
+}
+
+export async function run({ acksPerRoundMax, faults: kinds, seed, world }: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const target = new Target(random);
-  const recorder = new Recorder();
+  const recorder = new Recorder(world === 'narrow');
   await using cleanup = new AsyncDisposableStack();
-  const server = await ServerProcess.start();
+  let faults: Faults | undefined;
+  const server = await ServerProcess.start({
+    command: [process.execPath, '--conditions=source', ENTRY, 'journal.ndjson'],
+    env: { ...WINDOWS[world], LATCHKEY_FEED_PROGRESS_INTERVAL: '500ms' },
+    onMessage: (message) => faults?.onMessage(message),
+  });
   cleanup.defer(() => server.dispose());
-  target.raise(server.url);
+  const proxy = await FaultProxy.start(server.port);
+  cleanup.defer(() => proxy.close());
+  faults = new Faults({ server, proxy, target, recorder, random: random.fork(), isNarrow: world === 'narrow' });
+  target.raise(proxy.url);
   const watchers = startWatchers(target, recorder);
-  const common = { target, recorder, keys: KEYS };
-  const writers = [
-    writeByKey({ ...common, name: 'put1' }),
-    writeByKey({ ...common, name: 'put2' }),
-    writeInBatches({ ...common, name: 'batch' }),
-    writeBySocket({ ...common, name: 'socket' }),
-    readKeys({ ...common, name: 'reader' }),
-  ];
+  const writers = startWriters(target, recorder);
   cleanup.defer(async () => {
     target.stopWriters();
+    proxy.heal();
     await Promise.all(watchers.map((watcher) => watcher.end()));
   });
-  const counts = { kills: 0, stops: 0 };
-  for (let round = 0; round < rounds; round += 1) {
+  for (const kind of kinds) {
     await target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax));
-    await sleep(random.next() * 10); // A kill right after an acknowledgement would miss every other instant.
-    const isStop = random.chance(stopShare);
-    counts[isStop ? 'stops' : 'kills'] += 1;
-    await fault(server, target, isStop);
+    await sleep(random.next() * 10); // A fault right after an acknowledgement would miss every other instant.
+    await faults.cause(kind);
   }
   await target.moreAcks(acksPerRoundMax >> 2);
   target.stopWriters();
-  await Promise.all(writers);
+  await writers;
+  await expireAll(server, faults);
   await settle(server, watchers);
-  const history = {
-    acks: recorder.acks,
+  const { log, violations } = readJournal(join(server.data, 'journal.ndjson'));
+  const entries = new Map(
+    [...(await readEntries(server.url))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
+  );
+  const history: History = {
+    acks: acksOf(recorder, log),
     watches: recorder.watches,
-    reads: recorder.reads,
-    log: await readLog(server.url, [...KEYS, ...END_KEYS]),
-    entries: await readEntries(server.url),
+    reads: readsOf(recorder, log),
+    log,
+    entries,
   };
+  return {
+    violations: [
+      ...recorder.violations,
+      ...violations,
+      ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS])),
+      ...checkOutcomes(recorder, log),
+      ...judge(world, recorder, history),
+    ],
+    faults: faults.counts,
+    refusals: Object.fromEntries([...recorder.refusals].sort()),
+    resets: Object.fromEntries([...recorder.resets].sort()),
+    counts: countsOf(recorder, history),
+  };
+}
+
+function countsOf(recorder: Recorder, { log }: History): RunResult['counts'] {
   const observed = recorder.watches.flatMap(({ observations }) => observations);
   return {
-    history,
-    violations: check(history),
-    summary: {
-      ...counts,
-      acknowledged: recorder.acks.length,
-      unanswered: recorder.unanswered,
-      refusals: Object.fromEntries(recorder.refusals),
-      deliveries: observed.filter(({ kind }) => kind === 'change').length,
-      connections: observed.filter(({ kind }) => kind === 'connected').length,
-      reads: recorder.reads.length,
-    },
+    acknowledged: recorder.applied.length + recorder.removals.length,
+    unanswered: recorder.unanswered,
+    changes: log.length,
+    deliveries: observed.filter(({ kind }) => kind === 'change').length,
+    connections: observed.filter(({ kind }) => kind === 'connected').length,
+    conflations: recorder.conflations,
+    replays: recorder.replays,
+    reads: recorder.reads.length,
   };
 }
 

@@ -2,90 +2,14 @@
  * Watchers that always come back with the last position they were given. Each records everything it is told; some cut their own
  * connection, some stop reading for a while.
  */
-import { type Filter, parsePosition } from '@latchkey/client';
-import type { Observation } from '../../server/src/verify/history.ts';
+import type { Filter } from '@latchkey/client';
 import { SseClient, type SseEvent } from '../support/sse-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
-import type { Random } from './random.ts';
-import { type Recorder, sightOf, type WireChange } from './recorder.ts';
-import type { Target } from './target.ts';
+import type { WireChange } from './recorder.ts';
+import { type WatcherOptions, WatchRecord } from './watch-record.ts';
 
-export interface WatcherOptions {
-  readonly name: string;
-  readonly filter: Filter;
-  readonly matches: (key: string) => boolean;
-  readonly target: Target;
-  readonly recorder: Recorder;
-  /** How often, per change, it cuts its own connection. */
-  readonly cutChance?: number;
-  /** How often, per change, it stops reading until some more writes were acknowledged. */
-  readonly pauseChance?: number;
-}
-
-/** What is shared by both transports: the record, and the wait for the last write of a run. */
-class WatchRecord {
-  readonly observations: Observation[];
-  readonly random: Random;
-  position: string | undefined;
-  isEnded = false;
-  #sought: string | undefined;
-  #found = Promise.withResolvers<void>();
-  readonly #seen = new Set<string>();
-
-  constructor({ matches, name, recorder, target }: WatcherOptions) {
-    this.observations = recorder.watch(name, matches);
-    this.random = target.random.fork();
-  }
-
-  connected(): void {
-    this.observations.push({
-      kind: 'connected',
-      from: this.position === undefined ? undefined : parsePosition(this.position),
-    });
-  }
-
-  change(change: WireChange, position: string | undefined): void {
-    const sight = sightOf(change);
-    this.observations.push({
-      kind: 'change',
-      sight,
-      position: position === undefined ? undefined : parsePosition(position),
-    });
-    if (position !== undefined) this.position = position;
-    if (sight.content !== undefined && sight.key.endsWith('.end')) this.#seen.add(sight.content);
-    this.#settle();
-  }
-
-  /** A position without any news, such as the end of a WebSocket frame. */
-  reach(position: string): void {
-    this.observations.push({ kind: 'progress', position: parsePosition(position) });
-    this.position = position;
-  }
-
-  control(kind: string, data: Readonly<Record<string, string>>): void {
-    if (kind === 'bye') this.observations.push({ kind });
-    else if (kind === 'conflated') {
-      this.observations.push({ kind, from: parsePosition(data.from as string), to: parsePosition(data.to as string) });
-    } else if (kind === 'opened' || kind === 'reset') {
-      const snapshotTo = data.snapshotTo === undefined ? undefined : parsePosition(data.snapshotTo);
-      this.observations.push({ kind, position: parsePosition(data.position as string), snapshotTo });
-    } else if (kind === 'synced' || kind === 'progress') {
-      this.observations.push({ kind, position: parsePosition(data.position as string) });
-    }
-    if (data.position !== undefined) this.position = data.position;
-  }
-
-  /** Resolves when a put of an `.end` key with that value was delivered. */
-  seek(content: string): Promise<void> {
-    this.#sought = content;
-    this.#settle();
-    return this.#found.promise;
-  }
-
-  #settle(): void {
-    if (this.#sought !== undefined && this.#seen.has(this.#sought)) this.#found.resolve();
-  }
-}
+/** Well over the server's heartbeat: a connection so silent is dead, whatever TCP says. */
+const SILENCE_MS = 3000;
 
 export interface Watcher {
   readonly name: string;
@@ -105,21 +29,28 @@ function watcher(
   const running = (async () => {
     while (!record.isEnded) {
       await options.target.up();
+      let silence: NodeJS.Timeout | undefined;
       try {
         record.connected();
         const connection = await connect(record);
         close = () => connection.close();
         if (record.isEnded) close();
+        silence = setInterval(() => {
+          if (!record.isPaused && performance.now() - record.heardAtMs > SILENCE_MS) connection.close();
+        }, SILENCE_MS / 4);
         await connection.gone;
       } catch {
         await new Promise((done) => setImmediate(done)); // The server went while the connection was made.
+      } finally {
+        clearInterval(silence);
+        record.isPaused = false;
       }
     }
   })();
   return {
     name: options.name,
     seek: (content) => record.seek(content),
-    last: () => JSON.stringify(record.observations.slice(-4)),
+    last: () => JSON.stringify(record.last),
     async end() {
       record.isEnded = true;
       close();
@@ -138,9 +69,8 @@ function queryOf({ keys = [], patterns = [], prefixes = [] }: Filter): string {
 
 /** Server-sent events, resumed by `Last-Event-ID`. */
 export function watchBySse(options: WatcherOptions): Watcher {
-  const { cutChance = 0, filter, pauseChance = 0, target } = options;
+  const { cutChance = 0, pauseChance = 0, target } = options;
   return watcher(options, async (record) => {
-    let isPaused = false;
     const onEvent = ({ data, event, id }: SseEvent) => {
       // What arrives after the cut was not taken in: the next connection asks for it again.
       if (isCut) return;
@@ -150,11 +80,12 @@ export function watchBySse(options: WatcherOptions): Watcher {
       if (record.random.chance(cutChance)) {
         isCut = true;
         client?.close();
-      } else if (!isPaused && record.random.chance(pauseChance)) {
-        isPaused = true;
+      } else if (!record.isPaused && record.random.chance(pauseChance)) {
+        record.isPaused = true;
         client?.pause();
         void target.moreAcks(record.random.between(20, 400)).then(() => {
-          isPaused = false;
+          record.isPaused = false;
+          record.heardAtMs = performance.now();
           client?.resume();
         });
       }
@@ -162,7 +93,9 @@ export function watchBySse(options: WatcherOptions): Watcher {
     let isCut = false;
     let client: SseClient | undefined;
     const resume = record.position === undefined ? {} : { lastEventId: record.position };
-    client = await SseClient.open(`${target.url}/v1/watch?${queryOf(filter)}`, resume, onEvent, { keepsEvents: false });
+    client = await SseClient.open(`${target.url}/v1/watch?${queryOf(record.filter)}`, resume, onEvent, {
+      keepsEvents: false,
+    });
     if (client.status !== 200) throw new Error(`watch was answered ${client.status}`);
     if (isCut) client.close();
     return { close: () => client?.close(), gone: client.ended() };
@@ -171,7 +104,7 @@ export function watchBySse(options: WatcherOptions): Watcher {
 
 /** A WebSocket watch, resumed by the position of the last frame. */
 export function watchBySocket(options: WatcherOptions): Watcher {
-  const { cutChance = 0, filter, target } = options;
+  const { cutChance = 0, target } = options;
   return watcher(options, async (record) => {
     let attachedTo: unknown;
     let isCut = false;
@@ -191,7 +124,7 @@ export function watchBySocket(options: WatcherOptions): Watcher {
       socket?.close();
     };
     socket = await WebSocketClient.open(target.url, '/v1/watch', onFrame, { keepsFrames: false });
-    socket.send({ op: 'watch', id: 1, filter, from: record.position ?? 'start' });
+    socket.send({ op: 'watch', id: 1, filter: record.filter, from: record.position ?? 'start' });
     return { close: () => socket?.close(), gone: socket.untilClosed() };
   });
 }

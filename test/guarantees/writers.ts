@@ -3,42 +3,10 @@
  * on; what was not answered is only counted.
  */
 import type { Outcome } from '@latchkey/client';
-import { get, put, remove, sendCommands } from '../support/http-client.ts';
+import { type Answer, get, put, remove, sendCommands } from '../support/http-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
-import type { Random } from './random.ts';
-import type { Recorder, WireChange, Write } from './recorder.ts';
-import type { Target } from './target.ts';
-
-export interface WriterOptions {
-  readonly name: string;
-  readonly target: Target;
-  readonly recorder: Recorder;
-  readonly keys: readonly string[];
-}
-
-class WriteMaker {
-  readonly #name: string;
-  readonly #random: Random;
-  readonly #keys: readonly string[];
-  #count = 0;
-
-  constructor({ name, keys, target }: WriterOptions) {
-    this.#name = name;
-    this.#keys = keys;
-    this.#random = target.random.fork();
-  }
-
-  next(): Write {
-    const key = this.#random.pick(this.#keys);
-    if (this.#random.chance(0.12)) return { op: 'remove', key };
-    this.#count += 1;
-    return { op: 'put', key, value: `${this.#name}-${this.#count}${'.'.repeat(this.#random.between(0, 200))}` };
-  }
-
-  many(): readonly Write[] {
-    return Array.from({ length: this.#random.between(1, 30) }, () => this.next());
-  }
-}
+import type { WireChange, Write } from './recorder.ts';
+import { WriteMaker, type WriterOptions } from './write-maker.ts';
 
 /** Goes on as long as the writers may; whatever the server's end breaks leads back to the gate. */
 async function loop({ target, recorder }: WriterOptions, turn: () => Promise<void>): Promise<void> {
@@ -58,14 +26,27 @@ export function writeByKey(options: WriterOptions): Promise<void> {
   const { name, recorder, target } = options;
   const maker = new WriteMaker(options);
   return loop(options, async () => {
-    const write = maker.next();
+    const write = maker.plain();
     const sentAt = recorder.tick();
-    const answer =
-      write.op === 'put' ? await put(target.url, write.key, write.value) : await remove(target.url, write.key);
-    const isAcked = answer.status === 200 && recorder.outcome(name, write, sentAt, answer.json as Outcome);
-    if (isAcked) target.countAcks(1);
-    else if (answer.status >= 500) recorder.unanswered += 1;
+    const after = recorder.lastAcked;
+    const answer = await sendByKey(target.url, write);
+    if (answer.status === 200) {
+      if (recorder.outcome(name, write, sentAt, after, answer.json as Outcome)) target.countAcks(1);
+    } else recorder.refusal(name, write, codeOf(answer.json));
   });
+}
+
+function sendByKey(url: string, write: Write & { readonly op: 'put' | 'remove' }): Promise<Answer> {
+  if (write.op === 'remove') return remove(url, write.key);
+  const query = new URLSearchParams();
+  if (write.ttl !== undefined) query.set('ttl', String(write.ttl));
+  if (write.valid !== undefined) query.set('valid', write.valid);
+  return put(url, write.key, write.value, query.size === 0 ? '' : `?${query}`);
+}
+
+function codeOf(body: unknown): string {
+  const { error } = (body ?? {}) as { readonly error?: { readonly code?: string } };
+  return error?.code ?? 'without a code';
 }
 
 /** `POST /v1/commands` as NDJSON, up to 30 a request. */
@@ -75,10 +56,19 @@ export function writeInBatches(options: WriterOptions): Promise<void> {
   return loop(options, async () => {
     const writes = maker.many();
     const sentAt = recorder.tick();
+    const after = recorder.lastAcked;
     const outcomes = await sendCommands(target.url, writes);
-    const acked = outcomes.filter((outcome, index) => recorder.outcome(name, writes[index] as Write, sentAt, outcome));
+    const acked = outcomes.filter((outcome, index) =>
+      recorder.outcome(name, writes[index] as Write, sentAt, after, outcome),
+    );
     target.countAcks(acked.length);
   });
+}
+
+interface Pending {
+  readonly write: Write;
+  readonly sentAt: number;
+  readonly after: number;
 }
 
 /** Command frames of a WebSocket, pipelined. */
@@ -87,13 +77,15 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
   const maker = new WriteMaker(options);
   let lastId = 0;
   return loop(options, async () => {
-    const pending = new Map<number, { readonly write: Write; readonly sentAt: number }>();
+    const pending = new Map<number, Pending>();
     let drained = () => {};
     const onFrame = (frame: Frame) => {
       const asked = pending.get(frame.id as number);
-      if (asked === undefined || frame.op !== 'outcome') return;
+      if (asked === undefined) return;
       pending.delete(frame.id as number);
-      if (recorder.outcome(name, asked.write, asked.sentAt, frame as unknown as Outcome)) target.countAcks(1);
+      if (frame.op !== 'outcome') recorder.refusal(name, asked.write, String(frame.code));
+      else if (recorder.outcome(name, asked.write, asked.sentAt, asked.after, frame as unknown as Outcome))
+        target.countAcks(1);
       if (pending.size === 0) drained();
     };
     const socket = await WebSocketClient.open(target.url, '/v1/watch', onFrame, { keepsFrames: false });
@@ -104,7 +96,7 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
         });
         for (const write of maker.many()) {
           lastId += 1;
-          pending.set(lastId, { write, sentAt: recorder.tick() });
+          pending.set(lastId, { write, sentAt: recorder.tick(), after: recorder.lastAcked });
           socket.send({ ...write, id: lastId });
         }
         await Promise.race([answered, socket.untilClosed()]);

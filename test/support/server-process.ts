@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The command to run instead of the repository's own bin. */
   readonly command?: readonly string[];
+  /** Opens a channel to the process, for commands that listen on one, and takes what it says there. */
+  readonly onMessage?: (message: unknown) => void;
 }
 
 /** Something with `after`: the context of a test. */
@@ -125,6 +127,14 @@ export class ServerProcess {
     this.#child?.kill(signal);
   }
 
+  /** Over the channel of `onMessage`; resolves when it was handed over, or the process is gone. */
+  async tell(message: Readonly<Record<string, unknown>>): Promise<void> {
+    await new Promise<void>((done) => {
+      if (this.#child?.connected !== true) done();
+      else this.#child.send(message, () => done());
+    });
+  }
+
   /** kill -9; resolves when the process is gone. */
   async kill(): Promise<Exit> {
     this.signal('SIGKILL');
@@ -153,10 +163,11 @@ export class ServerProcess {
     const [program, ...args] = [...command, ...serve, ...(this.#options.args ?? [])] as [string, ...string[]];
     const child = spawn(program, args, {
       env: cleanEnvironment(this.#options.env),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: this.#options.onMessage === undefined ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'pipe', 'pipe', 'ipc'],
       cwd: this.data,
     });
     this.#child = child;
+    if (this.#options.onMessage !== undefined) child.on('message', this.#options.onMessage);
     running.add(child);
     child.once('exit', () => running.delete(child));
     this.#exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }) as Exit);

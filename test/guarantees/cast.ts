@@ -1,0 +1,47 @@
+/** Who takes part in a run: writers by every route, and watchers by every transport and of every temper. */
+import type { Recorder } from './recorder.ts';
+import type { Target } from './target.ts';
+import type { Choice } from './watch-record.ts';
+import { type Watcher, watchBySocket, watchBySse } from './watchers.ts';
+import { readKeys, writeByKey, writeBySocket, writeInBatches } from './writers.ts';
+
+export const KEYS = ['a', 'b'].flatMap((group) => Array.from({ length: 30 }, (_, index) => `${group}.${index}`));
+export const END_KEYS = ['a.end', 'b.end'];
+
+const EVERYTHING: Choice = { filter: {}, matches: () => true };
+const startsWith = (prefix: string): Choice => ({
+  filter: { prefixes: [prefix] },
+  matches: (key) => key.startsWith(prefix),
+});
+const CHOSEN = ['a.0', 'a.7', 'b.7', 'a.end'];
+
+export function startWatchers(target: Target, recorder: Recorder): readonly Watcher[] {
+  const common = { target, recorder };
+  const [a, b] = [startsWith('a.'), startsWith('b.')];
+  const chosen: Choice = { filter: { keys: CHOSEN }, matches: (key) => CHOSEN.includes(key) };
+  const pattern: Choice = { filter: { patterns: ['b.*[1e]*'] }, matches: (key) => /^b\..*[1e]/.test(key) };
+  return [
+    watchBySse({ ...common, ...EVERYTHING, name: 'sse all' }),
+    watchBySse({ ...common, ...EVERYTHING, name: 'sse all, cutting', cutChance: 0.003 }),
+    watchBySse({ ...common, ...EVERYTHING, name: 'sse all, replaying', cutChance: 0.001, replayChance: 0.5 }),
+    watchBySse({ ...common, ...a, name: 'sse a., pausing', pauseChance: 0.003 }),
+    watchBySse({ ...common, ...a, name: 'sse, switching', cutChance: 0.002, others: [a, b, EVERYTHING] }),
+    watchBySse({ ...common, ...chosen, name: 'sse keys', cutChance: 0.02 }),
+    watchBySse({ ...common, ...pattern, name: 'sse pattern' }),
+    watchBySocket({ ...common, ...EVERYTHING, name: 'websocket all' }),
+    watchBySocket({ ...common, ...b, name: 'websocket b., cutting', cutChance: 0.003, replayChance: 0.2 }),
+    watchBySocket({ ...common, ...b, name: 'websocket, switching', cutChance: 0.003, others: [a, b, EVERYTHING] }),
+  ];
+}
+
+/** Each ends when the target's writers are told to stop. */
+export function startWriters(target: Target, recorder: Recorder): Promise<unknown> {
+  const common = { target, recorder, keys: KEYS };
+  return Promise.all([
+    writeByKey({ ...common, name: 'put1' }),
+    writeByKey({ ...common, name: 'put2' }),
+    writeInBatches({ ...common, name: 'batch' }),
+    writeBySocket({ ...common, name: 'socket' }),
+    readKeys({ ...common, name: 'reader' }),
+  ]);
+}

@@ -1,0 +1,27 @@
+// A short, fixed share of what `npm run torture` does for hours: every fault once, in both worlds.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { FAULT_KINDS } from './faults.ts';
+import { Random, shuffle } from './random.ts';
+import { report, run } from './run.ts';
+
+describe('under every fault of process, disk, clock and network', () => {
+  test('a watcher is told everything, once and in order', async (t) => {
+    const seed = 20261121;
+    const faults = shuffle(new Random(seed), FAULT_KINDS);
+    const { counts, resets, violations } = await run({ seed, world: 'complete', faults, acksPerRoundMax: 300 });
+    t.diagnostic(JSON.stringify({ counts, resets }));
+    assert.equal(violations.length, 0, `seed ${seed}: ${faults.join(', ')}\n${report(violations)}`);
+    assert.ok(counts.deliveries > counts.changes, JSON.stringify(counts));
+    assert.equal(counts.conflations, 0, 'the history holds the whole run');
+  });
+
+  test('a watcher that comes back to a narrow history is told what was left out, and ends with the entries', async (t) => {
+    const seed = 4242;
+    const faults = shuffle(new Random(seed), FAULT_KINDS);
+    const { counts, resets, violations } = await run({ seed, world: 'narrow', faults, acksPerRoundMax: 300 });
+    t.diagnostic(JSON.stringify({ counts, resets }));
+    assert.equal(violations.length, 0, `seed ${seed}: ${faults.join(', ')}\n${report(violations)}`);
+    assert.ok(counts.conflations > 0, 'the history was narrow enough to conflate');
+  });
+});

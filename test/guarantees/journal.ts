@@ -1,0 +1,51 @@
+/** The journal of the server with failpoints, read back, and held against what the server's own log still says. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Sight, Violation } from '../../server/src/verify/history.ts';
+import { show } from '../../server/src/verify/segment.ts';
+import { get } from '../support/http-client.ts';
+import type { JournalLine } from './failpoint-orders.ts';
+import { sightOf, type WireChange } from './recorder.ts';
+
+export interface Journal {
+  /** Every change that ever became durable, in offset order. */
+  readonly log: readonly Sight[];
+  readonly violations: readonly Violation[];
+}
+
+/** An offset that comes again, or goes back, was durable once and lost by a restart. */
+export function readJournal(path: string): Journal {
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
+  const log = lines.map((line) => sightOf((JSON.parse(line) as JournalLine).change));
+  const violations = log.flatMap((sight, index) => {
+    const before = log[index - 1];
+    if (before === undefined || sight.offset > before.offset) return [];
+    const message = `${show(sight)} became durable after ${show(before)} had been: what lay between was lost`;
+    return [{ guarantee: 'DurableStays', to: 'journal', message }];
+  });
+  return { log, violations };
+}
+
+/** What the server still holds is what became durable, and it holds the last change of every key that is no collected tombstone. */
+export async function compareWithServer(
+  url: string,
+  log: readonly Sight[],
+  keys: readonly string[],
+): Promise<readonly Violation[]> {
+  const journalled = new Map(log.map((sight) => [sight.offset, sight]));
+  const messages: string[] = [];
+  for (const key of keys) {
+    const { json, status } = await get(url, key, '?history=true&limit=1000');
+    const changes = status === 404 ? [] : (json as { readonly changes: readonly WireChange[] }).changes.map(sightOf);
+    for (const change of changes) {
+      const known = journalled.get(change.offset);
+      if (known === undefined || show(known) !== show(change))
+        messages.push(
+          `the log holds ${show(change)}, but ${known === undefined ? 'nothing' : show(known)} became durable there`,
+        );
+    }
+    const last = log.findLast((sight) => sight.key === key);
+    if (last !== undefined && last.op !== 'remove' && !changes.some(({ offset }) => offset === last.offset))
+      messages.push(`${show(last)} is the last of its key, and the log does not hold it`);
+  }
+  return messages.map((message) => ({ guarantee: 'DurableStays', to: 'log', message }));
+}

@@ -1,0 +1,129 @@
+/**
+ * A server as `latchkey serve` starts it, with a clock that jumps and a store that fails, waits and dies as the run orders. It keeps
+ * a journal of every change that became durable, so that the checkers know what the store has compacted since:
+ *
+ *   server-with-failpoints.ts JOURNAL serve --port N --data DIR --log-format json
+ *
+ * Invariant: a change is in the journal before any reader can know of it.
+ */
+import { copyFileSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { parseVersion } from '@latchkey/client';
+import { processEnvironment } from '../../server/src/config/environment.ts';
+import { loadSettings } from '../../server/src/config/load-settings.ts';
+import { startServer } from '../../server/src/main.ts';
+import type { Change } from '../../server/src/shared/change.ts';
+import { systemClock } from '../../server/src/shared/clock.ts';
+import { changeJson } from '../../server/src/shared/encode-change.ts';
+import { createLogger } from '../../server/src/shared/logger-pino.ts';
+import { STORE_FILE } from '../../server/src/view/environment.ts';
+import { LmdbView, type LmdbViewOptions } from '../../server/src/view/lmdb.ts';
+import type { Held, JournalLine, Order } from './failpoint-orders.ts';
+
+const SCAN = { changesMax: 1000, bytesMax: 1024 * 1024, skipSuperseded: false, skipRemoves: false } as const;
+
+class Failpoints {
+  shiftMs = 0;
+  view: LmdbView | undefined;
+  readonly #store: string;
+  #isFull = false;
+  #death: Extract<Order, { order: 'die' }> | undefined;
+  #copyTo: string | undefined;
+  #held: PromiseWithResolvers<void> | undefined;
+
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  obey(order: Order): void {
+    if (order.order === 'clock') this.shiftMs = order.shiftMs;
+    else if (order.order === 'disk') this.#isFull = order.isFull;
+    else if (order.order === 'die') this.#death = order;
+    else if (order.order === 'hold') this.#copyTo = order.copyTo;
+    else this.#held?.resolve();
+  }
+
+  beforeCommit(): void {
+    if (this.#isFull) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    if (this.#death?.at === 'before') die();
+    if (this.#death?.at === 'during') void sleep(this.#death.delayMs).then(die);
+    if (this.#copyTo === undefined) return;
+    copyFileSync(this.#store, this.#copyTo);
+    this.#copyTo = undefined;
+    this.#held = Promise.withResolvers();
+  }
+
+  async afterCommit(): Promise<void> {
+    if (this.#death?.at === 'after') die();
+    if (this.#held === undefined) return;
+    const held: Held = { held: true, head: this.view?.head(0) ?? 0 };
+    process.send?.(held);
+    await this.#held.promise;
+    this.#held = undefined;
+  }
+}
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** Takes up what became durable and was not written down before the process died, then goes on with what becomes durable. */
+function keepJournal(path: string, view: LmdbView): void {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const whole = text.lastIndexOf('\n') + 1;
+  if (whole < text.length) truncateSync(path, Buffer.byteLength(text.slice(0, whole)));
+  const file = openSync(path, 'a');
+  const note = (changes: readonly Change[]) => {
+    const lines = changes.map(
+      (change) => `{"previous":${change.previous},"change":${changeJson(change, view.epochs, true)}}\n`,
+    );
+    writeSync(file, lines.join(''));
+  };
+  const last = text.slice(text.lastIndexOf('\n', whole - 2) + 1, whole);
+  let reached = last === '' ? 0 : parseVersion((JSON.parse(last) as JournalLine).change.version).offset;
+  while (reached < view.head(0)) {
+    const page = view.scan(0, reached, { ...SCAN, until: view.head(0) });
+    note(page.changes);
+    reached = page.reached;
+  }
+  view.onDurable(note);
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { port: { type: 'string' }, data: { type: 'string' }, 'log-format': { type: 'string' } },
+});
+const { settings } = loadSettings({
+  flags: { port: values.port, data: values.data, logFormat: values['log-format'] },
+  environment: processEnvironment,
+  cwd: process.cwd(),
+});
+const failpoints = new Failpoints(join(settings.data, STORE_FILE));
+process.on('message', (order) => failpoints.obey(order as Order));
+// Nobody is left to end a server whose run is gone.
+process.on('disconnect', die);
+
+async function openView(options: LmdbViewOptions): Promise<LmdbView> {
+  const view = await LmdbView.open({
+    ...options,
+    beforeCommit: () => failpoints.beforeCommit(),
+    afterCommit: () => failpoints.afterCommit(),
+  });
+  keepJournal(positionals[0] as string, view);
+  failpoints.view = view;
+  return view;
+}
+
+const logger = createLogger(settings);
+const clock = {
+  nowMicros: () => systemClock.nowMicros() + failpoints.shiftMs * 1000,
+  monotonicMs: () => systemClock.monotonicMs(),
+};
+const server = await startServer(settings, { logger, clock, openView });
+logger.info({ url: server.url }, `listening on ${server.url}`);
+process.once('SIGTERM', async () => {
+  await server.close();
+  process.exit(0);
+});

@@ -1,0 +1,73 @@
+/** What a writer sends next: every kind of write, each value unlike any other, so that a change names its write. */
+import { formatVersion } from '@latchkey/client';
+import type { Random } from './random.ts';
+import type { Recorder, Write } from './recorder.ts';
+import type { Target } from './target.ts';
+
+export interface WriterOptions {
+  readonly name: string;
+  readonly target: Target;
+  readonly recorder: Recorder;
+  readonly keys: readonly string[];
+}
+
+export class WriteMaker {
+  readonly #options: WriterOptions;
+  readonly #random: Random;
+  #count = 0;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#random = options.target.random.fork();
+  }
+
+  /** A put (with or without an expiry) or a remove: what `PUT` and `DELETE` of a key can say. */
+  plain(): Write & { readonly op: 'put' | 'remove' } {
+    const key = this.#random.pick(this.#options.keys);
+    if (this.#random.chance(0.12)) return { op: 'remove', key };
+    const put = { op: 'put', key, value: this.#value() } as const;
+    if (this.#random.chance(0.08)) return { ...put, ttl: this.#random.between(1, 30) / 10 };
+    if (this.#random.chance(0.08)) return { ...put, valid: this.#soon() };
+    return put;
+  }
+
+  next(): Write {
+    const roll = this.#random.next();
+    if (roll < 0.01) return { op: 'removeMatching', pattern: `${this.#random.pick(['a', 'b'])}.1?` };
+    const key = this.#random.pick(this.#options.keys);
+    if (roll < 0.15) return { op: 'merge', key, value: this.#patch() };
+    if (roll < 0.2) return { op: 'put', key, value: this.#value(), ifAbsent: true };
+    if (roll < 0.3) return { op: 'put', key, value: this.#value(), ...this.#lastVersionOf(key) };
+    return this.plain();
+  }
+
+  many(): readonly Write[] {
+    return Array.from({ length: this.#random.between(1, 30) }, () => this.next());
+  }
+
+  #name(): string {
+    this.#count += 1;
+    return `${this.#options.name}-${this.#count}`;
+  }
+
+  #value(): unknown {
+    const text = `${this.#name()}${'.'.repeat(this.#random.between(0, 200))}`;
+    return this.#random.chance(0.3) ? { put: text, f1: 1 } : text;
+  }
+
+  #patch(): Readonly<Record<string, unknown>> {
+    const field = `f${this.#random.between(1, 3)}`;
+    return this.#random.chance(0.2) ? { [field]: null } : { [field]: this.#name() };
+  }
+
+  /** Of the newest write to the key that this run knows of; another writer may have been there since. */
+  #lastVersionOf(key: string): { readonly ifVersion?: string } {
+    const last = this.#options.recorder.lastOf(key);
+    return last === undefined ? {} : { ifVersion: formatVersion(last, 1) };
+  }
+
+  // By the machine's clock, as senders have it; the server's may be elsewhere.
+  #soon(): string {
+    return new Date(Date.now() + this.#random.between(100, 3000)).toISOString();
+  }
+}
