@@ -73,7 +73,8 @@ export class WatchRecord {
   connected(): void {
     const { others = [], replayChance = 0, target } = this.#options;
     if (!target.isStopping && this.position !== undefined) {
-      if (others.length > 0 && !this.#isResetOwed && this.random.chance(SWITCH_CHANCE)) this.#switch(this.random.pick(others));
+      if (others.length > 0 && !this.#isResetOwed && this.random.chance(SWITCH_CHANCE))
+        this.#switch(this.random.pick(others));
       else if (this.random.chance(replayChance)) this.#replay();
     }
     this.#observations.push({
