@@ -4,7 +4,7 @@
  *
  * Invariant: every socket in `#sockets` is open, and there are at most `connectionsMax` of them.
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { LatchkeyError, quote } from '@latchkey/client';
@@ -40,20 +40,12 @@ const HEADER_BYTES_MAX = 32 * 1024;
 export const URL_LENGTH_MAX = 16 * 1024;
 /** Refused connections that may still linger; past it they are cut without an answer. */
 const REFUSED_MAX = 256;
-/** Pipelined requests of one connection that are carried out at a time: their answers wait for each other in memory. */
-const PIPELINED_MAX = 8;
 const TCP_KEEP_ALIVE_MS = 60_000;
 
 /** What Node's parser reports; `rawPacket` is the packet in which it gave up. */
 interface ParserError {
   readonly code?: string;
   readonly rawPacket?: unknown;
-}
-
-/** Of a connection that pipelines. */
-interface Pipeline {
-  running: number;
-  readonly waiting: (() => void)[];
 }
 
 export class HttpSockets {
@@ -64,7 +56,6 @@ export class HttpSockets {
   readonly #upgrades = new Map<string, UpgradeHandler>();
   /** Sockets that have been given their last answer. */
   readonly #ending = new WeakSet<Duplex>();
-  readonly #pipelines = new WeakMap<Socket, Pipeline>();
   #refused = 0;
 
   constructor(settings: Settings, timeouts: HttpTimeouts, listener: RequestListener) {
@@ -87,9 +78,10 @@ export class HttpSockets {
         shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
       },
       (request, response) => {
-        // Node gives a socket to one answer at a time; without one, another is under way.
-        if (response.socket === null) this.#pipeline(request.socket, response, () => listener(request, response));
-        else listener(request, response);
+        // Node gives the socket to one answer at a time. A pipelined request waits for its own: it sees what the one before wrote,
+        // and a thousand of them, sent in one packet by a client that reads nothing, do not hold a thousand big answers.
+        if (response.socket !== null) listener(request, response);
+        else response.once('socket', () => listener(request, response));
       },
     );
     this.#guardConnections();
@@ -136,25 +128,6 @@ export class HttpSockets {
 
   destroyAll(): void {
     for (const socket of this.#sockets) socket.destroy();
-  }
-
-  // Node stops reading from who takes no answers, but what it has read by then may be a thousand requests for big values.
-  #pipeline(socket: Socket, response: ServerResponse, run: () => void): void {
-    const pipeline = this.#pipelines.get(socket) ?? { running: 0, waiting: [] };
-    this.#pipelines.set(socket, pipeline);
-    response.once('close', () => {
-      pipeline.running -= 1;
-      const next = pipeline.waiting.shift();
-      if (next === undefined) return;
-      pipeline.running += 1;
-      next();
-    });
-    if (pipeline.running >= PIPELINED_MAX) {
-      pipeline.waiting.push(run);
-      return;
-    }
-    pipeline.running += 1;
-    run();
   }
 
   // Node's own maxConnections drops without a word; its listener is wrapped so that a refused socket never reaches the parser,
