@@ -79,7 +79,10 @@ export class ViewReads {
     this.#state = state;
   }
 
+  /** After `adopt`, or after a step of which nothing was kept: then what it would have taken is still there. */
   endStep(): void {
+    this.#historyFloors = this.#state.historyFloors;
+    this.#tombstoneFloors = this.#state.tombstoneFloors;
     this.#before = new Map();
     this.#replaced = [];
     this.#sorted = [];
