@@ -134,10 +134,14 @@ export const userForm = z.strictObject({
     takes: 'at most 200 characters without control characters',
     accepts: (value) => value.length <= 200 && NO_CONTROLS.test(value),
   }),
-  keyPrefix: text(DEFAULTS.keyPrefix, 'Put before every key that sources write; taken once there are sources beside HTTP.', {
-    takes: 'at most 512 characters without control characters',
-    accepts: (value) => value.length <= 512 && NO_CONTROLS.test(value),
-  }),
+  keyPrefix: text(
+    DEFAULTS.keyPrefix,
+    'Put before every key that sources write; taken once there are sources beside HTTP.',
+    {
+      takes: 'at most 512 characters without control characters',
+      accepts: (value) => value.length <= 512 && NO_CONTROLS.test(value),
+    },
+  ),
   logLevel: choice(['debug', 'info', 'warn', 'error'], DEFAULTS.logLevel, 'Least severe line that is logged.'),
   logFormat: choice(['json', 'text'], DEFAULTS.logFormat, 'Form of log lines: one JSON object, or one line to read.'),
   insecure: flag(DEFAULTS.insecure, 'Allows listening beyond loopback without authentication.'),
