@@ -4,6 +4,7 @@ import type { DeleteOptions } from './delete.ts';
 import type { GetOptions } from './get.ts';
 import type { ListOptions } from './list.ts';
 import type { SetOptions } from './set.ts';
+import type { VerifyOptions } from './verify.ts';
 import type { WatchOptions } from './watch.ts';
 
 /** The commands that speak with a running server. */
@@ -12,6 +13,7 @@ export function addDataCommands(program: Command): void {
   addWriting(program);
   addWatch(program);
   addDeadLetters(program);
+  addVerify(program);
   program
     .command('status')
     .description('show what the server says of itself')
@@ -127,6 +129,32 @@ function addWatch(program: Command): void {
     .action(async (keys: string[], _options: object, command: Command) => {
       const { runWatch } = await import('./watch.ts');
       await runWatch(keys, command.optsWithGlobals<WatchOptions>());
+    });
+}
+
+function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('write and watch a running deployment under a prefix of its own, and check every guarantee; cleans up')
+    .argument('[url]', 'where it is, instead of --server')
+    .option('--minutes <minutes>', 'how long; fractions allowed', '0.25')
+    .option('--prefix <prefix>', 'of every key that is written; a random run id follows', 'latchkey-verify.')
+    .option('--writers <count>', 'by PUT, POST /v1/commands and WebSocket in turn', '3')
+    .option('--watchers <count>', 'by server-sent events and WebSocket, with several filters, in turn', '8')
+    .option('--seed <seed>', 'repeats the choices of a run')
+    .addHelpText(
+      'after',
+      `${examples(
+        'latchkey verify http://127.0.0.1:23333',
+        'latchkey verify https://latchkey.example.com --token "$TOKEN" --minutes 10',
+        'latchkey verify --json | jq .lagMs',
+      )}
+
+Exit codes: 0 every guarantee held, 1 one did not (each violation is printed), 6 the deployment cannot be reached.`,
+    )
+    .action(async (url: string | undefined, _options: object, command: Command) => {
+      const { runVerify } = await import('./verify.ts');
+      await runVerify(url, command.optsWithGlobals<VerifyOptions>());
     });
 }
 

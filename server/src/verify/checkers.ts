@@ -136,22 +136,28 @@ export const GapFree: Checker = perWatch('GapFree', (watch, { log }) => {
   return segmentsOf(watch).flatMap((segment) => gapsOf(segment, matching));
 });
 
-/** A watch that comes back with its position goes on from there: no `reset`, no conflation, and `opened` names what was asked for. */
-export const Resumable: Checker = perWatch('Resumable', (watch) => {
-  const faults: string[] = [];
-  let from: Position | undefined;
-  for (const each of watch.observations) {
-    if (each.kind === 'connected') from = each.from;
-    else if (from !== undefined && each.kind === 'reset')
-      faults.push(`resuming from ${show(from)} was answered with reset`);
-    else if (from !== undefined && each.kind === 'conflated') faults.push(`resuming from ${show(from)} was conflated`);
-    else if (from !== undefined && each.kind === 'opened') {
-      const [asked, opened] = [lastOffset(from), lastOffset(each.position)];
-      if (asked !== opened) faults.push(`resuming from ${show(from)} opened at ${show(each.position)}`);
+/**
+ * A watch that comes back with its position goes on from there: no `reset`, and `opened` names what was asked for. With
+ * `mayConflate`, where others write too, it may have been away for longer than the log keeps every change.
+ */
+export const makeResumable = ({ mayConflate }: { readonly mayConflate: boolean }): Checker =>
+  perWatch('Resumable', (watch) => {
+    const faults: string[] = [];
+    let from: Position | undefined;
+    for (const each of watch.observations) {
+      if (each.kind === 'connected') from = each.from;
+      else if (from === undefined) continue;
+      else if (each.kind === 'reset') faults.push(`resuming from ${show(from)} was answered with reset`);
+      else if (each.kind === 'conflated' && !mayConflate) faults.push(`resuming from ${show(from)} was conflated`);
+      else if (each.kind === 'opened') {
+        const [asked, opened] = [lastOffset(from), lastOffset(each.position)];
+        if (asked !== opened) faults.push(`resuming from ${show(from)} opened at ${show(each.position)}`);
+      }
     }
-  }
-  return faults;
-});
+    return faults;
+  });
+
+export const Resumable: Checker = makeResumable({ mayConflate: false });
 
 /** When writes have stopped, folding the stream gives the entries. */
 export const Converged: Checker = perWatch('Converged', (watch, { entries }) => {
