@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, open, type RootDatabase } from 'lmdb';
@@ -9,6 +9,8 @@ export const FORMAT_VERSION = 1;
 
 export const STORE_FILE = 'latchkey.mdb';
 const LMDB_MAGIC = 0xbeefc0de;
+/** Two meta pages, for LMDB's usual page size. */
+const HEAD_BYTES = 8192;
 
 export type Bytes = Database<Buffer, Buffer>;
 
@@ -34,7 +36,7 @@ function makeDirectories(directory: string): void {
   mkdirSync(directory);
 }
 
-function corrupt(file: string, what: string, cause?: unknown): LatchkeyError {
+export function corrupt(file: string, what: string, cause?: unknown): LatchkeyError {
   return new LatchkeyError(
     'data-corrupt',
     `${resolve(file)} is not a readable Latchkey store: ${what}. It was left as it is; restore a backup, or choose another --data.`,
@@ -44,22 +46,16 @@ function corrupt(file: string, what: string, cause?: unknown): LatchkeyError {
 
 /**
  * LMDB maps its file into memory: a file cut short would kill the process at the first page that is not there, so the pages that
- * its two meta pages speak of are counted first.
+ * its two meta pages speak of are counted first. LMDB by itself leaves pages out that it took and freed at the end of its file;
+ * here they are there, because `Room` keeps the file longer than LMDB has got to.
  *
  * @throws LatchkeyError `data-corrupt`
  */
 export function checkStoreFile(file: string): void {
   if (!existsSync(file)) return;
-  const size = statSync(file).size;
+  const { pages, size } = readHead(file);
   if (size === 0) return;
-  const pages = Buffer.alloc(8192);
-  const descriptor = openSync(file, 'r');
-  try {
-    if (readSync(descriptor, pages, 0, pages.length, 0) < pages.length)
-      throw corrupt(file, 'it is shorter than its own head');
-  } finally {
-    closeSync(descriptor);
-  }
+  if (pages.length < HEAD_BYTES) throw corrupt(file, 'it is shorter than its own head');
   const metas = [metaOf(pages, 0)];
   const pageSize = metas[0]?.pageSize ?? 4096;
   if (pageSize === 4096) metas.push(metaOf(pages, 4096));
@@ -67,6 +63,22 @@ export function checkStoreFile(file: string): void {
   if (newest === undefined) throw corrupt(file, 'its head is damaged');
   const expected = (newest.lastPage + 1) * newest.pageSize;
   if (size < expected) throw corrupt(file, `it has ${size} bytes where its head speaks of ${expected}`);
+}
+
+/** The size is asked after the head was read: a server that has the store open may let it grow in between. */
+function readHead(file: string): { readonly pages: Buffer; readonly size: number } {
+  try {
+    const pages = Buffer.alloc(HEAD_BYTES);
+    const descriptor = openSync(file, 'r');
+    try {
+      const read = readSync(descriptor, pages, 0, pages.length, 0);
+      return { pages: pages.subarray(0, read), size: fstatSync(descriptor).size };
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    throw corrupt(file, `it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, error);
+  }
 }
 
 interface Meta {

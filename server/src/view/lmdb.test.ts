@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type HistoryStep, type Op, ViewPair } from './view-pair.fixture.ts';
 
 // fast-check prints the seed and the shrunk history of a failure; `{ seed, path }` beside numRuns plays it again.
-const RUNS = { numRuns: 40 };
+const RUNS = { numRuns: 30 };
 
 const KEYS = ['a.1', 'a.2', 'a.3', 'ab', 'b.1', 'ü.1', '😀.1'];
 

@@ -43,7 +43,8 @@ const WAITERS_MAX = 10_000;
 /** Beyond what a step brings in, so that a window that was made smaller is reached in time. */
 const TRIM_EXTRA = 1000;
 const PAGE_BYTES = 4096;
-const PAGES_PER_CHANGE = 4;
+/** Its place, its record, and that of the change before. */
+const PAGES_PER_CHANGE = 3;
 const PAGES_PER_COLLECTED = 3;
 
 /** The failpoints are for tests; they are called for the start of the epoch too. */
@@ -227,7 +228,8 @@ export class LmdbView implements WritableView {
       store.writeDeferred();
       store.writeState(draft);
     };
-    return { write, bytes: bytesOf(records, trims, collected, store.deferred()) };
+    const recordsBytes = records.reduce((sum, { length }) => sum + length, 0);
+    return { write, bytes: bytesOf(step.placed, recordsBytes, trims, collected, store.deferred()) };
   }
 
   /** What is durable now and will not be the last of its key: the first change of a key in a step replaces it. */
@@ -289,19 +291,29 @@ export class LmdbView implements WritableView {
 }
 
 /**
- * The most that a step may take: its records, whole pages of their own where they are big, and the pages of each tree on the way to
- * what it touches. Trimmed records lie side by side, two to a page at least.
+ * The most that a step may take: its records, and a page of a tree for each thing that it touches. Trimmed records lie side by side,
+ * two to a page at least.
  */
 function bytesOf(
-  records: readonly Buffer[],
+  placed: readonly Placed[],
+  recordsBytes: number,
   trims: readonly Trim[],
   collected: readonly Collected[],
   deferred: { readonly writes: number; readonly bytes: number },
 ): number {
   const dropped = trims.reduce((sum, trim) => sum + trim.dropped.length, 0);
-  const pages =
-    records.length * PAGES_PER_CHANGE + dropped / 2 + collected.length * PAGES_PER_COLLECTED + deferred.writes;
-  return records.reduce((sum, { length }) => sum + length, Math.ceil(pages) * PAGE_BYTES + deferred.bytes);
+  const touched = placed.reduce(
+    (sum, { before, change }) => sum + PAGES_PER_CHANGE + besides(before) + besides(change),
+    0,
+  );
+  const pages = touched + Math.ceil(dropped / 2) + collected.length * PAGES_PER_COLLECTED + deferred.writes;
+  return pages * PAGE_BYTES + recordsBytes + deferred.bytes;
+}
+
+/** What an entry has in other trees: when it is due, or when its tombstone can go. */
+function besides(entry: Change | undefined): number {
+  if (entry === undefined || entry.op === 'remove') return entry === undefined ? 0 : 1;
+  return (entry.expires === undefined ? 0 : 1) + (entry.valid === undefined ? 0 : 1);
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -2,7 +2,15 @@ import { mkdirSync, statfsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import type { Change } from '../shared/change.ts';
-import { type Bytes, checkFormat, type Environment, openEnvironment, readJson, STORE_FILE } from './environment.ts';
+import {
+  type Bytes,
+  checkFormat,
+  corrupt,
+  type Environment,
+  openEnvironment,
+  readJson,
+  STORE_FILE,
+} from './environment.ts';
 import { writePlaceKey } from './keys.ts';
 import { decodeRecord } from './record.ts';
 import { Room } from './room.ts';
@@ -65,6 +73,11 @@ export class Store {
     this.environment = openEnvironment(directory, options);
     const { root } = this.environment;
     try {
+      // LMDB would take a file of another program for its own.
+      const [first] = root.getKeys({ limit: 1 });
+      const [meta] = root.getKeys({ start: Buffer.from('meta'), limit: 1 });
+      if (first !== undefined && meta?.toString('latin1').startsWith('meta') !== true)
+        throw corrupt(join(directory, STORE_FILE), 'it was written by another program');
       this.meta = this.environment.database('meta');
       this.isNew = checkFormat(this.meta, directory) === 'new';
       this.entries = this.environment.database('entries');
@@ -73,7 +86,8 @@ export class Store {
       this.tombstones = this.environment.database('tombstones');
     } catch (error) {
       void root.close();
-      throw error;
+      if (error instanceof LatchkeyError) throw error;
+      throw corrupt(join(directory, STORE_FILE), error instanceof Error ? error.message : 'it cannot be read', error);
     }
     this.#room = new Room(join(directory, STORE_FILE), () => {
       const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };

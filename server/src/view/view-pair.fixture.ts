@@ -7,6 +7,7 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { type Draft, MemoryView } from '../../../test/support/memory-view.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
+import { checkStoreFile, STORE_FILE } from './environment.ts';
 import { LmdbView } from './lmdb.ts';
 import { encodeRecord } from './record.ts';
 import type { Due, Placed, ScanOptions, View } from './view.ts';
@@ -152,6 +153,7 @@ export class ViewPair {
     this.#compareLists();
     this.#compareCounts();
     if (moment === 'settled') this.#compareDues();
+    checkStoreFile(join(this.#directory, STORE_FILE));
   }
 
   #compareKey(key: string, moment: Moment): void {
