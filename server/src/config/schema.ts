@@ -73,7 +73,7 @@ export const userForm = z.strictObject({
     connectionsMax: count(DEFAULTS.limits.connectionsMax, 'Connections held at a time.'),
     filterTermsMax: count(
       DEFAULTS.limits.filterTermsMax,
-      'Keys, prefixes and patterns of one filter together. A pattern counts for each text between two of its stars, and for each character there beside a `?` or class.',
+      'Keys, prefixes and patterns of one filter together. A pattern counts once for each text between two of its stars, and a text with `?` or classes once more for each 32 characters.',
     ),
     watchesPerConnectionMax: count(DEFAULTS.limits.watchesPerConnectionMax, 'Watches on one WebSocket.'),
     pendingCommandsMax: count(

@@ -9,6 +9,8 @@
  * pass without backtracking over stars: at worst O(key × pattern), whatever the pattern.
  */
 
+import { RunSearch } from './run-search.ts';
+
 /** `all` matches every key, `exact` one key, `prefix` whatever starts with `literalPrefix`; `general` has to be matched. */
 export type GlobKind = 'all' | 'exact' | 'prefix' | 'general';
 
@@ -16,7 +18,7 @@ export interface Glob {
   readonly kind: GlobKind;
   /** Every key that matches starts with it, escapes resolved; the whole key where `kind` is `exact`. */
   readonly literalPrefix: string;
-  /** Comparisons that a match takes at worst for each character of the key: 1, or what all the runs to search for add up to. */
+  /** What a match takes at worst for each character of the key: 1, and for each run to search for 1, or more for many classes. */
   readonly steps: number;
   matches(key: string): boolean;
 }
@@ -31,6 +33,8 @@ type Token =
 interface Run {
   readonly tokens: readonly Token[];
   readonly text: string | undefined;
+  /** Where it is to be searched for; made with the first key. */
+  search?: RunSearch<Token>;
 }
 
 const ANY: Token = { kind: 'any' };
@@ -55,8 +59,10 @@ export function compileGlob(pattern: string): Glob {
   return {
     kind: 'general',
     literalPrefix,
-    // Plain text is found in one go; anything else is tried at each place.
-    steps: middle.reduce((sum, { text, tokens }) => sum + (text === undefined ? tokens.length : 1), 1),
+    steps: middle.reduce(
+      (sum, { text, tokens }) => sum + (text === undefined ? 1 + Math.ceil(tokens.length / 32) : 1),
+      1,
+    ),
     matches: (key) =>
       key.startsWith(literalPrefix) && matchesRuns(key, first, middle, runs.length === 1 ? undefined : last),
   };
@@ -173,11 +179,8 @@ function findRun(key: string, run: Run, start: number): number {
     const found = key.indexOf(run.text, start);
     return found < 0 ? -1 : found + run.text.length;
   }
-  for (let at = start; at < key.length; at += stepAt(key, at)) {
-    const end = endOfRun(key, run, at);
-    if (end >= 0) return end;
-  }
-  return -1;
+  run.search ??= new RunSearch(run.tokens, takes);
+  return run.search.find(key, start);
 }
 
 /** Where the last run must start so that it ends with the key; -1 where that would be before `from`. */
@@ -189,8 +192,4 @@ function startOfLast(key: string, run: Run, from: number): number {
     at -= at >= 2 && (key.codePointAt(at - 2) as number) > 0xffff ? 2 : 1;
   }
   return at >= from ? at : -1;
-}
-
-function stepAt(key: string, at: number): number {
-  return (key.codePointAt(at) as number) > 0xffff ? 2 : 1;
 }
