@@ -5,7 +5,13 @@ import type { Choice } from './watch-record.ts';
 import { type Watcher, watchBySocket, watchBySse } from './watchers.ts';
 import { readKeys, writeByKey, writeBySocket, writeInBatches } from './writers.ts';
 
-export const KEYS = ['a', 'b'].flatMap((group) => Array.from({ length: 30 }, (_, index) => `${group}.${index}`));
+const keys = (prefix: string, count: number) =>
+  ['a', 'b'].flatMap((group) => Array.from({ length: count }, (_, index) => `${group}.${prefix}${index}`));
+/** Written all the time. */
+const BUSY_KEYS = keys('', 30);
+/** Written now and then, so that a missed remove is not made good by the next put. */
+const RARE_KEYS = keys('r', 150);
+export const KEYS = [...BUSY_KEYS, ...RARE_KEYS];
 export const END_KEYS = ['a.end', 'b.end'];
 
 const EVERYTHING: Choice = { filter: {}, matches: () => true };
@@ -36,7 +42,7 @@ export function startWatchers(target: Target, recorder: Recorder): readonly Watc
 
 /** Each ends when the target's writers are told to stop. */
 export function startWriters(target: Target, recorder: Recorder): Promise<unknown> {
-  const common = { target, recorder, keys: KEYS };
+  const common = { target, recorder, busyKeys: BUSY_KEYS, rareKeys: RARE_KEYS };
   return Promise.all([
     writeByKey({ ...common, name: 'put1' }),
     writeByKey({ ...common, name: 'put2' }),

@@ -22,6 +22,7 @@ describe('under every fault of process, disk, clock and network', () => {
     const { counts, resets, violations } = await run({ seed, world: 'narrow', faults, acksPerRoundMax: 300 });
     t.diagnostic(JSON.stringify({ counts, resets }));
     assert.equal(violations.length, 0, `seed ${seed}: ${faults.join(', ')}\n${report(violations)}`);
-    assert.ok(counts.conflations > 0, 'the history was narrow enough to conflate');
+    const skips = counts.conflations + (resets.collected ?? 0);
+    assert.ok(skips > 0, 'the history was narrow enough to leave changes out');
   });
 });

@@ -66,9 +66,11 @@ export class Faults {
   }
 
   async stop(): Promise<void> {
-    const { server, target } = this.#scene;
+    const { random, server, target } = this.#scene;
+    const exited = server.stop();
+    await sleep(random.between(0, 20)); // Meanwhile everybody still asks a server that is stopping.
     target.lower();
-    const { code } = await server.stop();
+    const { code } = await exited;
     if (code !== 0) throw new Error(`A graceful stop exited with ${code}. The server printed:\n${server.output}`);
     await this.#restart();
   }

@@ -8,23 +8,31 @@ export interface WriterOptions {
   readonly name: string;
   readonly target: Target;
   readonly recorder: Recorder;
-  readonly keys: readonly string[];
+  readonly busyKeys: readonly string[];
+  readonly rareKeys: readonly string[];
 }
+
+const RARE_SHARE = 0.12;
+
+/** A rare key gets so many writes by one writer, one soon after the other, and then none for long. */
+const RARE_WRITES = 3;
 
 export class WriteMaker {
   readonly #options: WriterOptions;
   readonly #random: Random;
   #count = 0;
+  #rareCount: number;
 
   constructor(options: WriterOptions) {
     this.#options = options;
     this.#random = options.target.random.fork();
+    this.#rareCount = this.#random.between(0, options.rareKeys.length * RARE_WRITES);
   }
 
   /** A put (with or without an expiry) or a remove: what `PUT` and `DELETE` of a key can say. */
   plain(): Write & { readonly op: 'put' | 'remove' } {
-    const key = this.#random.pick(this.#options.keys);
-    if (this.#random.chance(0.12)) return { op: 'remove', key };
+    const key = this.#key();
+    if (this.#random.chance(this.#options.rareKeys.includes(key) ? 0.4 : 0.12)) return { op: 'remove', key };
     const put = { op: 'put', key, value: this.#value() } as const;
     if (this.#random.chance(0.08)) return { ...put, ttl: this.#random.between(1, 30) / 10 };
     if (this.#random.chance(0.08)) return { ...put, valid: this.#soon() };
@@ -34,7 +42,7 @@ export class WriteMaker {
   next(): Write {
     const roll = this.#random.next();
     if (roll < 0.01) return { op: 'removeMatching', pattern: `${this.#random.pick(['a', 'b'])}.1?` };
-    const key = this.#random.pick(this.#options.keys);
+    const key = this.#key();
     if (roll < 0.15) return { op: 'merge', key, value: this.#patch() };
     if (roll < 0.2) return { op: 'put', key, value: this.#value(), ifAbsent: true };
     if (roll < 0.3) return { op: 'put', key, value: this.#value(), ...this.#lastVersionOf(key) };
@@ -43,6 +51,13 @@ export class WriteMaker {
 
   many(): readonly Write[] {
     return Array.from({ length: this.#random.between(1, 30) }, () => this.next());
+  }
+
+  #key(): string {
+    const { busyKeys, rareKeys } = this.#options;
+    if (!this.#random.chance(RARE_SHARE)) return this.#random.pick(busyKeys);
+    this.#rareCount += 1;
+    return rareKeys[Math.floor(this.#rareCount / RARE_WRITES) % rareKeys.length] as string;
   }
 
   #name(): string {

@@ -91,6 +91,7 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
     const socket = await WebSocketClient.open(target.url, '/v1/watch', onFrame, { keepsFrames: false });
     try {
       while (!target.isStopping) {
+        await target.up();
         const answered = new Promise<void>((done) => {
           drained = done;
         });
@@ -110,10 +111,10 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
 
 /** Plain reads of random keys beside the writers: what one of them was shown must stay. */
 export function readKeys(options: WriterOptions): Promise<void> {
-  const { keys, recorder, target } = options;
+  const { busyKeys, rareKeys, recorder, target } = options;
   const random = target.random.fork();
   return loop(options, async () => {
-    const answer = await get(target.url, random.pick(keys), '?meta=true');
+    const answer = await get(target.url, random.pick(random.chance(0.8) ? busyKeys : rareKeys), '?meta=true');
     if (answer.status === 200) recorder.read(answer.json as WireChange);
   });
 }
