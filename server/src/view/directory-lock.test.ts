@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -101,6 +101,20 @@ describe('the lock of a data directory', () => {
       assert.equal(held.length, 1);
       await held[0]?.value.release();
     }
+  });
+
+  test('a copy whose link leads back to the original is held by nobody', async () => {
+    const original = makeDirectory();
+    const lock = await lockDirectory(original);
+    const copy = makeDirectory();
+    symlinkSync(join(original, 'lock.1'), join(copy, 'lock.1'));
+    const held = await lockDirectory(copy);
+    assert.deepEqual(
+      readdirSync(copy).filter((name) => name.startsWith('lock.')),
+      ['lock.2'],
+    );
+    await assert.rejects(lockDirectory(original), { code: 'data-in-use' });
+    await Promise.all([lock.release(), held.release()]);
   });
 
   test('files that only look like locks are in nobody’s way', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -55,7 +55,7 @@ function socketFolder(directory: string): SocketFolder {
 
 async function tryLock(directory: string, folder: SocketFolder): Promise<DirectoryLock | 'in use' | 'overtaken'> {
   const found = publishedIn(directory);
-  for (const name of found) if (await isAnswered(folder.path(name))) return 'in use';
+  for (const name of found) if (await isHeld(folder.path(name))) return 'in use';
   const own = `lock.${Math.max(0, ...found.map(numberOf)) + 1}`;
   const socket = `lock-${randomBytes(8).toString('hex')}`;
   const server = await listen(folder.path(socket));
@@ -73,7 +73,7 @@ async function tryLock(directory: string, folder: SocketFolder): Promise<Directo
     throw error;
   }
   for (const name of publishedIn(directory)) {
-    if (name === own || !(await isAnswered(folder.path(name)))) continue;
+    if (name === own || !(await isHeld(folder.path(name)))) continue;
     rmSync(join(directory, own), { force: true });
     return withdraw();
   }
@@ -99,7 +99,7 @@ function numberOf(name: string): number {
 async function removeDead(directory: string, folder: SocketFolder, ...own: readonly string[]): Promise<void> {
   for (const name of readdirSync(directory)) {
     if (own.includes(name) || !(PUBLISHED.test(name) || SOCKET.test(name))) continue;
-    if (await isAnswered(folder.path(name))) continue;
+    if (await isHeld(folder.path(name))) continue;
     try {
       rmSync(join(directory, name), { force: true });
     } catch {
@@ -124,6 +124,16 @@ function listen(path: string): Promise<Server | undefined> {
     );
     server.listen({ path }, () => done(server));
   });
+}
+
+/** In a copy of a directory that is in use, some tools make the link lead back to the original's socket: nobody holds the copy. */
+async function isHeld(path: string): Promise<boolean> {
+  try {
+    if (!SOCKET.test(readlinkSync(path))) return false;
+  } catch {
+    // No link, or gone by now: asking tells.
+  }
+  return isAnswered(path);
 }
 
 function isAnswered(path: string): Promise<boolean> {
