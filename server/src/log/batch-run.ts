@@ -67,7 +67,7 @@ export class BatchRun {
   run(stage: Stage): 'done' | 'more' {
     const mark = stage.mark();
     try {
-      const repeat = this.#repeat();
+      const repeat = this.#repeat(stage);
       if (repeat !== undefined) {
         this.outcomes.push(...repeat);
         return 'done';
@@ -138,7 +138,7 @@ export class BatchRun {
       command.idempotencyKey === undefined ? undefined : `key\0${this.batch.principal.id}\0${command.idempotencyKey}`;
     if (name === undefined) return this.#decideCommand(command, stage);
     const digest = digestOf(command);
-    const first = this.#removal === undefined ? this.#parts.idempotency.find(name, digest) : undefined;
+    const first = this.#removal === undefined ? this.#parts.idempotency.find(stage, name, digest) : undefined;
     if (first === 'mismatch') {
       return refused(
         'idempotency-mismatch',
@@ -264,10 +264,10 @@ export class BatchRun {
     return sender === undefined ? undefined : `sender\0${sender.incarnation}\0${sender.sequence}`;
   }
 
-  #repeat(): readonly Outcome[] | undefined {
+  #repeat(stage: Stage): readonly Outcome[] | undefined {
     const name = this.#senderName();
     if (name === undefined || this.#next > 0 || this.#removal !== undefined) return undefined;
-    const first = this.#parts.idempotency.find(name, '');
+    const first = this.#parts.idempotency.find(stage, name, '');
     return first === 'mismatch' ? undefined : first;
   }
 

@@ -11,6 +11,9 @@ const FIRST_KEY = Buffer.alloc(0);
 const LAST_KEY = Buffer.alloc(17, 0xff);
 /** At most this many old answers go with one step, so that no step grows without a bound. */
 const FORGET_MAX = 2000;
+/** Mostly there is nothing to forget, so little is read at a time. */
+const FORGET_PAGE = 16;
+const ZERO = Buffer.from([0]);
 
 interface Counters {
   next: number;
@@ -56,11 +59,13 @@ export class LocalIdempotency {
   }
 
   /** The first answer, `mismatch` where the same name came with another body, or undefined for a new name. */
-  find(name: string, digest: string): readonly Outcome[] | 'mismatch' | undefined {
+  find(stage: Stage, name: string, digest: string): readonly Outcome[] | 'mismatch' | undefined {
     const record = this.#notes.get(keyOf(name));
     if (record === undefined) return undefined;
     const remembered = JSON.parse(record.toString()) as Remembered;
-    return remembered.digest === digest ? remembered.outcomes.map((outcome) => this.#restore(outcome)) : 'mismatch';
+    return remembered.digest === digest
+      ? remembered.outcomes.map((outcome) => this.#restore(stage, outcome))
+      : 'mismatch';
   }
 
   remember(stage: Stage, name: string, digest: string, outcomes: readonly Outcome[]): void {
@@ -88,24 +93,31 @@ export class LocalIdempotency {
   }
 
   #forget(nowMicros: number): void {
-    for (const { key, value } of this.#order.range(FIRST_KEY, LAST_KEY, FORGET_MAX)) {
-      const isOld = Number(key.readBigUInt64BE(0)) < nowMicros - this.#limits.ageMaxMs * 1000;
-      if (!isOld && this.#counters.held <= this.#limits.countMax) return;
-      this.#order.remove(key);
-      this.#table.remove(value);
-      this.#counters.held -= 1;
+    let start = FIRST_KEY;
+    for (let forgotten = 0; forgotten < FORGET_MAX; ) {
+      const page = this.#order.range(start, LAST_KEY, FORGET_PAGE);
+      for (const { key, value } of page) {
+        const isOld = Number(key.readBigUInt64BE(0)) < nowMicros - this.#limits.ageMaxMs * 1000;
+        if (!isOld && this.#counters.held <= this.#limits.countMax) return;
+        this.#order.remove(key);
+        this.#table.remove(value);
+        this.#counters.held -= 1;
+        forgotten += 1;
+        start = Buffer.concat([key, ZERO]);
+      }
+      if (page.length < FORGET_PAGE) return;
     }
   }
 
-  #restore(stored: unknown): Outcome {
+  #restore(stage: Stage, stored: unknown): Outcome {
     const outcome = stored as Outcome & { entry?: Reference; previous?: Reference | null };
-    const entry = outcome.entry === undefined ? {} : { entry: this.#lookUp(outcome.entry) };
-    const previous = outcome.previous ? { previous: this.#lookUp(outcome.previous) ?? null } : {};
+    const entry = outcome.entry === undefined ? {} : { entry: this.#lookUp(stage, outcome.entry) };
+    const previous = outcome.previous ? { previous: this.#lookUp(stage, outcome.previous) ?? null } : {};
     return { ...outcome, ...entry, ...previous } as Outcome;
   }
 
-  #lookUp(reference: Reference): Change | undefined {
-    return this.#view.at(reference.partition, reference.offset);
+  #lookUp(stage: Stage, { offset, partition }: Reference): Change | undefined {
+    return this.#view.at(partition, offset) ?? stage.at(offset);
   }
 }
 

@@ -14,10 +14,8 @@ import { LocalIdempotency } from './local-idempotency.ts';
 import { LocalLeases } from './local-leases.ts';
 import { LocalProgress } from './local-progress.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
-import { Stage } from './stage.ts';
+import { STEP_CHANGES_MAX, Stage } from './stage.ts';
 
-/** Entries that fell due are decided before the batches of a tick, at most this many. */
-const DUES_MAX = 1000;
 const COLLECT_MAX = 1000;
 /** The wall clock may jump: what is due is looked for at least this often while anything waits. */
 const DUE_CHECK_MS = 1000;
@@ -36,7 +34,8 @@ interface Job {
   readonly bytes: number;
   readonly resolve: (settled: Settled) => void;
   readonly reject: (error: unknown) => void;
-  /** Outcomes that are durable already, where the batch takes several steps. */
+  /** Steps of it that are durable already, and their outcomes. */
+  steps: number;
   durable: number;
 }
 
@@ -66,6 +65,7 @@ export class LocalLog implements Log {
   #pump: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
+  #isDuesTurn = false;
   #isClosing = false;
   #closed: Promise<void> | undefined;
 
@@ -111,7 +111,7 @@ export class LocalLog implements Log {
       deadLetters: this.deadLetters,
     };
     return new Promise((resolve, reject) => {
-      this.#jobs.push({ run: new BatchRun(batch, parts), bytes, resolve, reject, durable: 0 });
+      this.#jobs.push({ run: new BatchRun(batch, parts), bytes, resolve, reject, steps: 0, durable: 0 });
       this.#pendingCommands += batch.commands.length;
       this.#pendingBytes += bytes;
       this.#wake();
@@ -177,8 +177,11 @@ export class LocalLog implements Log {
   /** Decides and commits one step; whether more is due already. */
   async #step(): Promise<boolean> {
     const stage = new Stage(this.view);
-    const dues = this.#decideDues(stage);
+    // Both go first in turn, so that neither a flood of what is due nor one of writes holds up the other for more than a step.
+    this.#isDuesTurn = this.#jobs.length === 0 || !this.#isDuesTurn;
+    let hasMoreDue = this.#isDuesTurn && this.#decideDues(stage);
     const touched = this.#decideJobs(stage);
+    if (!this.#isDuesTurn) hasMoreDue = this.#decideDues(stage);
     const leaseWrites = this.#leaseWrites;
     this.#leaseWrites = [];
     const hasTombstones = stage.isEmpty && this.#isCollectionDue(stage.nowMicros);
@@ -213,18 +216,21 @@ export class LocalLog implements Log {
     this.deadLetters.settle(failure === undefined);
     for (const { resolve, reject } of leaseWrites) failure === undefined ? resolve() : reject(failure);
     this.#settle(touched, failure);
-    return failure === undefined && (dues === DUES_MAX || this.#isCollectionDue(stage.nowMicros));
+    return failure === undefined && (hasMoreDue || this.#isCollectionDue(stage.nowMicros));
   }
 
-  #decideDues(stage: Stage): number {
-    const dues = this.view.due(stage.nowMicros, DUES_MAX);
+  /** Decides what fell due as far as the step takes it; whether there may be more. */
+  #decideDues(stage: Stage): boolean {
+    if (stage.isFull) return true;
+    const max = STEP_CHANGES_MAX - stage.placed.length;
+    const dues = this.view.due(stage.nowMicros, max);
     for (const { key } of dues) {
       const entry = stage.get(key);
       const draft = entry === undefined ? undefined : decideDue(entry, stage.nowMicros);
       if (draft !== undefined) stage.add(draft);
-      if (stage.isFull) return DUES_MAX;
+      if (stage.isFull) return true;
     }
-    return dues.length;
+    return dues.length === max;
   }
 
   /** Lets jobs into the stage in their order; returns those that are done or under way with it. */
@@ -253,18 +259,16 @@ export class LocalLog implements Log {
   ): void {
     const position = this.view.position();
     for (const { job, isDone, error } of touched) {
-      if (error !== undefined || (failure !== undefined && job.durable === 0)) {
-        this.#leave(job);
-        job.reject(error ?? failure);
-      } else if (failure !== undefined) {
-        this.#leave(job);
-        job.resolve({ outcomes: withFailure(job, failure), position });
-      } else if (isDone) {
-        this.#leave(job);
-        job.resolve({ outcomes: job.run.outcomes, position });
-      } else {
+      const fault = error ?? failure;
+      if (fault === undefined && !isDone) {
+        job.steps += 1;
         job.durable = job.run.outcomes.length;
+        continue;
       }
+      this.#leave(job);
+      if (fault === undefined) job.resolve({ outcomes: job.run.outcomes, position });
+      else if (job.steps === 0) job.reject(fault);
+      else job.resolve({ outcomes: withFailure(job, fault), position });
     }
   }
 
@@ -307,7 +311,11 @@ function closing(): LatchkeyError {
 /** What became durable keeps its outcome; the rest is told that it did not. */
 function withFailure(job: Job, failure: unknown): readonly Outcome[] {
   const message = failure instanceof Error ? failure.message : 'The store failed; nothing of this command was kept.';
-  return job.run.batch.commands.map((_, index) =>
-    index < job.durable ? (job.run.outcomes[index] as Outcome) : { outcome: 'refused', code: 'storage-full', message },
-  );
+  const code = failure instanceof LatchkeyError ? failure.code : 'storage-full';
+  return job.run.batch.commands.map((command, index): Outcome => {
+    if (index < job.durable) return job.run.outcomes[index] as Outcome;
+    const isBegun = index === job.durable && 'op' in command && command.op === 'removeMatching';
+    const begun = isBegun ? ' Keys that this command removed in earlier steps stay removed.' : '';
+    return { outcome: 'refused', code, message: message + begun };
+  });
 }

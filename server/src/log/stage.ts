@@ -63,6 +63,11 @@ export class Stage {
     return this.#read.entry;
   }
 
+  /** A change of this step. */
+  at(offset: number): Change | undefined {
+    return this.placed[offset - this.#view.head(this.#partition) - 1]?.change;
+  }
+
   /** Gives a draft its place. */
   add(draft: ChangeDraft): Change {
     const before = this.get(draft.key);
