@@ -102,11 +102,13 @@ describe('latchkey verify', () => {
 /** Resolves when the log is that far. */
 async function untilWritten(server: ServerProcess, offset: number): Promise<void> {
   const answer = await fetch(`${server.url}/v1/watch?prefix=latchkey-verify.`);
-  const text = (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream());
-  let seen = '';
-  for await (const chunk of text) {
-    seen = (seen + chunk).slice(-4000);
+  const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+  const decoder = new TextDecoder();
+  for (let seen = ''; ; ) {
+    const { done, value } = await reader.read();
+    assert.ok(!done, 'the watch ended before so much was written');
+    seen = (seen + decoder.decode(value, { stream: true })).slice(-4000);
     const last = [...seen.matchAll(/^id: [0-9a-z]+\.(\d+)/gm)].at(-1)?.[1];
-    if (Number(last ?? 0) >= offset) return;
+    if (Number(last ?? 0) >= offset) return await reader.cancel();
   }
 }

@@ -94,7 +94,9 @@ export class WatchRecord {
 
   connecting(): void {
     const { random, temper } = this.#parts;
-    if (this.#position !== undefined && this.#window?.isClosing === false && random.chance(temper.refilterChance)) {
+    // Not before the last change of filter was answered: a second one could lead back to the filter that the position is of.
+    const mayRefilter = this.#position !== undefined && !this.#owesReset && this.#window?.isClosing === false;
+    if (mayRefilter && random.chance(temper.refilterChance)) {
       if (this.#watch !== undefined) this.#watch.isWhole = false;
       this.#shapeIndex += 1;
       this.#begin();

@@ -48,8 +48,8 @@ export const watchBySse: Transport = async (record, deployment, leave) => {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
     const parser = new SseParser();
     for (;;) {
-      const { done, value } = await reader.read();
-      if (done) throw deployment.ended('an event stream');
+      const { done, value } = await reader.read().catch(() => ({ done: true, value: undefined }));
+      if (done || value === undefined) throw deployment.ended('an event stream');
       for (const { data, id, type } of parser.push(value)) {
         if (type === 'message') record.change(parseSent<WireChange>(data), id);
         // Its id is the place in front of the range: whoever is cut off here must be told of it again.
@@ -62,17 +62,12 @@ export const watchBySse: Transport = async (record, deployment, leave) => {
     }
   } catch (cause) {
     if (cut.signal.aborted) return;
-    throw cause instanceof LatchkeyError || !isBroken(cause) ? cause : deployment.ended('an event stream');
+    throw cause;
   } finally {
     leave.removeEventListener('abort', end);
     end();
   }
 };
-
-/** How `fetch` says that a body broke off. */
-function isBroken(cause: unknown): boolean {
-  return cause instanceof TypeError && cause.message === 'terminated';
-}
 
 /** Frames of one watch among a connection's: its own, and those of the group it is attached to. */
 class FrameReader {
