@@ -1,4 +1,5 @@
 /** What the outcomes promised, held against the journal: merges, conditions, removals and refusals. Each answers with its violations. */
+import { parseVersion } from '@latchkey/client';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
 import { show } from '../../server/src/verify/segment.ts';
 import type { Applied, Recorder, Removal } from './recorder.ts';
@@ -40,11 +41,15 @@ function merged(before: Sight | undefined, patch: Json): Json {
 
 const sorted = (value: Json) => JSON.stringify(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)));
 
-/** A merge's change holds the entry before it with the patch on top, nothing more and nothing less. */
+/** A merge's change holds the entry before it with the patch on top, nothing more and nothing less; an expire's the entry itself. */
 function mergeViolations({ ack, write }: Applied, log: KeyedLog): readonly string[] {
-  if (write.op !== 'merge') return [];
+  if (write.op !== 'merge' && write.op !== 'expire') return [];
   const kept = log.at(ack.offset);
   if (kept?.content === undefined || kept.key !== ack.key) return [`${show(ack)} is not in the log`];
+  if (write.op === 'expire') {
+    const before = log.valueBefore(ack.key, ack.offset)?.content;
+    return before === kept.content ? [] : [`expire of ${ack.key}@${ack.offset} gave ${kept.content}, not ${before}`];
+  }
   const expected = sorted(merged(log.valueBefore(ack.key, ack.offset), write.value));
   const found = sorted(JSON.parse(kept.content) as Json);
   return expected === found ? [] : [`merge of ${ack.key}@${ack.offset} gave ${found}, expected ${expected}`];
@@ -56,9 +61,13 @@ function conditionViolations({ ack, write }: Applied, log: KeyedLog): readonly s
   const before = log.valueBefore(ack.key, ack.offset);
   if (write.ifAbsent === true && before !== undefined && before.op !== 'remove')
     return [`${show(ack)} was applied with ifAbsent over ${show(before)}`];
-  if (write.ifVersion !== undefined && `${before?.epoch}.${before?.offset}` !== write.ifVersion)
-    return [`${show(ack)} was applied with ifVersion ${write.ifVersion} over ${before ? show(before) : 'nothing'}`];
-  return [];
+  if (write.ifVersion === undefined) return [];
+  // What came after the last change of the value, a `stale`, is a version of the same value.
+  const { offset } = parseVersion(write.ifVersion);
+  const named = log.at(offset);
+  const holds = before !== undefined && offset >= before.offset && offset < ack.offset;
+  if (holds && named?.key === ack.key && write.ifVersion === `${named.epoch}.${named.offset}`) return [];
+  return [`${show(ack)} was applied with ifVersion ${write.ifVersion} over ${before ? show(before) : 'nothing'}`];
 }
 
 function removalViolations({ after, keys, last }: Removal, log: KeyedLog): readonly string[] {

@@ -24,10 +24,12 @@ export type Write =
       readonly value: unknown;
       readonly ttl?: number;
       readonly valid?: string;
+      readonly updated?: string;
       readonly ifVersion?: string;
       readonly ifAbsent?: true;
     }
   | { readonly op: 'merge'; readonly key: string; readonly value: Readonly<Record<string, unknown>> }
+  | { readonly op: 'expire'; readonly key: string; readonly ttl: number | null }
   | { readonly op: 'remove'; readonly key: string }
   | { readonly op: 'removeMatching'; readonly pattern: string };
 
@@ -134,7 +136,7 @@ export class Recorder {
       const { keys } = outcome as { readonly keys?: readonly string[] };
       this.removals.push({ writer, keys: keys ?? [], after: afterOffset, last: offset });
     } else {
-      const op = write.op === 'merge' ? 'put' : write.op;
+      const op = write.op === 'remove' ? 'remove' : 'put';
       const ack = { ...sightOf({ ...write, op, version }), writer, sentAt, ackedAt: this.tick() };
       this.applied.push({ ack, write });
       if (offset > (this.#newest.get(write.key)?.offset ?? 0)) this.#newest.set(write.key, ack);

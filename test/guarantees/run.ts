@@ -99,12 +99,15 @@ async function settle(server: ServerProcess, watchers: readonly Watcher[]): Prom
   }
 }
 
-/** A merge's sender knows what it merged, not what came of it: that is taken from the log, and judged on its own (MergeExact). */
+/** Who merges or sets an expiry knows what was asked for, not what came of it: that is taken from the log, and judged on its own (MergeExact). */
 function acksOf(recorder: Recorder, log: readonly Sight[]): readonly Ack[] {
   const keyed = new KeyedLog(log);
   return recorder.applied.map(({ ack, write }) => {
-    const content = write.op === 'merge' ? keyed.at(ack.offset)?.content : undefined;
-    return content === undefined ? ack : { ...ack, content };
+    const made = keyed.at(ack.offset);
+    if (made?.content === undefined || (write.op !== 'merge' && write.op !== 'expire')) return ack;
+    // An expiry set on a stale entry leaves it stale.
+    const op = write.op === 'expire' ? made.op : ack.op;
+    return { ...ack, op, content: made.content };
   });
 }
 

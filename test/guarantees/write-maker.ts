@@ -12,6 +12,8 @@ export interface WriterOptions {
   readonly rareKeys: readonly string[];
 }
 
+/** Late wherever there is an entry, or a tombstone that was not collected. */
+const LONG_AGO = '2001-09-09T01:46:40Z';
 const RARE_SHARE = 0.12;
 
 /** A rare key gets so many writes by one writer, one soon after the other, and then none for long. */
@@ -34,7 +36,7 @@ export class WriteMaker {
     const key = this.#key();
     if (this.#random.chance(this.#options.rareKeys.includes(key) ? 0.4 : 0.12)) return { op: 'remove', key };
     const put = { op: 'put', key, value: this.#value() } as const;
-    if (this.#random.chance(0.08)) return { ...put, ttl: this.#random.between(1, 30) / 10 };
+    if (this.#random.chance(0.08)) return { ...put, ttl: this.#seconds() };
     if (this.#random.chance(0.08)) return { ...put, valid: this.#soon() };
     return put;
   }
@@ -45,7 +47,9 @@ export class WriteMaker {
     const key = this.#key();
     if (roll < 0.15) return { op: 'merge', key, value: this.#patch() };
     if (roll < 0.2) return { op: 'put', key, value: this.#value(), ifAbsent: true };
-    if (roll < 0.3) return { op: 'put', key, value: this.#value(), ...this.#lastVersionOf(key) };
+    if (roll < 0.23) return { op: 'expire', key, ttl: this.#random.chance(0.3) ? null : this.#seconds() };
+    if (roll < 0.26) return { op: 'put', key, value: this.#value(), updated: LONG_AGO };
+    if (roll < 0.36) return { op: 'put', key, value: this.#value(), ...this.#lastVersionOf(key) };
     return this.plain();
   }
 
@@ -79,6 +83,10 @@ export class WriteMaker {
   #lastVersionOf(key: string): { readonly ifVersion?: string } {
     const last = this.#options.recorder.lastOf(key);
     return last === undefined ? {} : { ifVersion: formatVersion(last, 1) };
+  }
+
+  #seconds(): number {
+    return this.#random.between(1, 30) / 10;
   }
 
   // By the machine's clock, as senders have it; the server's may be elsewhere.
