@@ -1,4 +1,4 @@
-import type { WireChange } from './recorder.ts';
+import type { WireChange } from '../../server/src/verify/sight.ts';
 
 /** What the run tells the server with failpoints, and what that answers, over the channel between parent and child process. */
 export type Order =

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
 import { show } from '../../server/src/verify/segment.ts';
+import { sightOf, type WireChange } from '../../server/src/verify/sight.ts';
 import { get } from '../support/http-client.ts';
 import type { JournalLine } from './failpoint-orders.ts';
-import { sightOf, type WireChange } from './recorder.ts';
 
 export interface Journal {
   /** Every change that ever became durable, in offset order. */

@@ -1,21 +1,7 @@
 /** Collects what the actors of a run saw, with one count of events as its time. */
 import { type Outcome, parseVersion } from '@latchkey/client';
 import type { Ack, Observation, Sight, Violation, WatchHistory } from '../../server/src/verify/history.ts';
-
-/** A change or entry as JSON, by any route. */
-export interface WireChange {
-  readonly op?: 'put' | 'remove' | 'stale';
-  readonly key: string;
-  readonly value?: unknown;
-  readonly version: string;
-}
-
-export function sightOf(change: WireChange): Sight {
-  const { epoch, offset, partition } = parseVersion(change.version);
-  const op = change.op ?? 'put';
-  const place = { partition, offset, epoch, op, key: change.key };
-  return op === 'remove' ? place : { ...place, content: JSON.stringify(change.value) };
-}
+import { sightOf, type WireChange } from '../../server/src/verify/sight.ts';
 
 export type Write =
   | {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { CHECKERS } from '../../server/src/verify/checkers.ts';
 import type { Ack, History, Sight, Violation } from '../../server/src/verify/history.ts';
+import type { WireChange } from '../../server/src/verify/sight.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { ask, put } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
@@ -15,7 +16,7 @@ import { type FaultKind, Faults } from './faults.ts';
 import { compareWithServer, readJournal } from './journal.ts';
 import { checkOutcomes, KeyedLog } from './outcome-checkers.ts';
 import { Random } from './random.ts';
-import { Recorder, type WireChange } from './recorder.ts';
+import { Recorder } from './recorder.ts';
 import { Target } from './target.ts';
 import type { Watcher } from './watchers.ts';
 

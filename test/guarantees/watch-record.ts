@@ -4,8 +4,9 @@
  */
 import { type Filter, parsePosition } from '@latchkey/client';
 import type { Observation } from '../../server/src/verify/history.ts';
+import { sightOf, type WireChange } from '../../server/src/verify/sight.ts';
 import type { Random } from './random.ts';
-import { type Recorder, sightOf, type WireChange } from './recorder.ts';
+import type { Recorder } from './recorder.ts';
 import type { Target } from './target.ts';
 
 export interface Choice {

@@ -3,9 +3,9 @@
  * connection, some stop reading for a while.
  */
 import type { Filter } from '@latchkey/client';
+import type { WireChange } from '../../server/src/verify/sight.ts';
 import { SseClient, type SseEvent } from '../support/sse-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
-import type { WireChange } from './recorder.ts';
 import { type WatcherOptions, WatchRecord } from './watch-record.ts';
 
 /** Well over the server's heartbeat: a connection so silent is dead, whatever TCP says. */

@@ -3,9 +3,10 @@
  * on; what was not answered is only counted.
  */
 import type { Outcome } from '@latchkey/client';
+import type { WireChange } from '../../server/src/verify/sight.ts';
 import { type Answer, get, put, remove, sendCommands } from '../support/http-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
-import type { WireChange, Write } from './recorder.ts';
+import type { Write } from './recorder.ts';
 import { WriteMaker, type WriterOptions } from './write-maker.ts';
 
 /** Goes on as long as the writers may; whatever the server's end breaks leads back to the gate. */

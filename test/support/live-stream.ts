@@ -1,3 +1,4 @@
+import { Waiting } from './waiting.ts';
 /** One watch through a live gateway as its client sees it, whatever the protocol: events in order, a slow reader, a cut. */
 
 export interface LiveEvent {
@@ -26,7 +27,15 @@ const WAIT_MS = 20_000;
 export class LiveStream {
   readonly events: LiveEvent[] = [];
   readonly #transport: LiveTransport;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiting = new Waiting(
+    WAIT_MS,
+    () =>
+      this.events
+        .slice(-5)
+        .map(({ text }) => text.slice(0, 200))
+        .join('\n'),
+    () => (this.#isEnded ? 'The stream ended' : undefined),
+  );
   #isEnded = false;
   #position: string | undefined;
 
@@ -53,12 +62,12 @@ export class LiveStream {
   take(event: LiveEvent): void {
     this.events.push(event);
     this.#position = event.position ?? this.#position;
-    this.#wake();
+    this.#waiting.wake();
   }
 
   ended(): void {
     this.#isEnded = true;
-    this.#wake();
+    this.#waiting.wake();
   }
 
   pause(): void {
@@ -74,7 +83,7 @@ export class LiveStream {
   }
 
   async until(what: string, holds: (event: LiveEvent) => boolean): Promise<LiveEvent> {
-    await this.#wait(what, () => this.events.some(holds));
+    await this.#waiting.until(what, () => this.events.some(holds));
     return this.events.find(holds) as LiveEvent;
   }
 
@@ -88,42 +97,12 @@ export class LiveStream {
   }
 
   async count(changes: number): Promise<readonly LiveEvent[]> {
-    await this.#wait(`${changes} changes`, () => this.changes.length >= changes);
+    await this.#waiting.until(`${changes} changes`, () => this.changes.length >= changes);
     return this.changes;
   }
 
   async end(): Promise<void> {
-    await this.#wait('the end', () => this.#isEnded);
-  }
-
-  #wake(): void {
-    for (const waiter of this.#waiters) waiter();
-  }
-
-  #wait(what: string, holds: () => boolean): Promise<void> {
-    return new Promise((done, fail) => {
-      const settle = (error?: Error) => {
-        clearTimeout(timer);
-        this.#waiters.delete(check);
-        if (error === undefined) done();
-        else fail(error);
-      };
-      const seen = () =>
-        this.events
-          .slice(-5)
-          .map(({ text }) => text.slice(0, 200))
-          .join('\n');
-      const check = () => {
-        if (holds()) settle();
-        else if (this.#isEnded) settle(new Error(`The stream ended before ${what}; its last events:\n${seen()}`));
-      };
-      const timer = setTimeout(
-        () => settle(new Error(`No ${what} in ${WAIT_MS} ms; the last events:\n${seen()}`)),
-        WAIT_MS,
-      );
-      this.#waiters.add(check);
-      check();
-    });
+    await this.#waiting.until('the end', () => this.#isEnded);
   }
 }
 

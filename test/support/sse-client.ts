@@ -3,6 +3,7 @@
  * between tests and `node:http`; it does not resume by itself, so a test decides what it sends as `Last-Event-ID`.
  */
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { Waiting } from './waiting.ts';
 
 export interface SseEvent {
   /** `message` for an unnamed event. */
@@ -47,7 +48,11 @@ export class SseClient {
   readonly events: SseEvent[] = [];
   readonly #request: ClientRequest;
   readonly #response: IncomingMessage;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiting = new Waiting(
+    WAIT_MS,
+    () => JSON.stringify([this.status, this.events.length, this.events.slice(-5), this.body.slice(0, 500)]),
+    () => (this.#isEnded ? 'The stream ended' : undefined),
+  );
   #isEnded = false;
   #lastEventId: string | undefined;
   body = '';
@@ -74,12 +79,12 @@ export class SseClient {
           onEvent?.(event);
         }
       }
-      this.#wake();
+      this.#waiting.wake();
     });
     response.on('error', () => {}); // A cut connection is what these tests are about; 'close' follows.
     response.on('close', () => {
       this.#isEnded = true;
-      this.#wake();
+      this.#waiting.wake();
     });
   }
 
@@ -119,7 +124,7 @@ export class SseClient {
   /** Resolves with the first event, past or future, for which it holds; rejects when the stream ends or time is up. */
   async until(what: string, holds: (event: SseEvent) => boolean): Promise<SseEvent> {
     const found = () => this.events.find(holds);
-    await this.#wait(what, () => found() !== undefined);
+    await this.#waiting.until(what, () => found() !== undefined);
     return found() as SseEvent;
   }
 
@@ -128,7 +133,7 @@ export class SseClient {
   }
 
   async changeCount(count: number): Promise<readonly Readonly<Record<string, unknown>>[]> {
-    await this.#wait(`${count} changes`, () => this.changes.length >= count);
+    await this.#waiting.until(`${count} changes`, () => this.changes.length >= count);
     return this.changes;
   }
 
@@ -150,29 +155,5 @@ export class SseClient {
   close(): void {
     this.#request.destroy();
     this.#response.destroy();
-  }
-
-  #wake(): void {
-    for (const waiter of this.#waiters) waiter();
-  }
-
-  #wait(what: string, holds: () => boolean): Promise<void> {
-    return new Promise((done, fail) => {
-      const settle = (error?: Error) => {
-        clearTimeout(timer);
-        this.#waiters.delete(check);
-        if (error === undefined) done();
-        else fail(error);
-      };
-      const seen = () =>
-        JSON.stringify([this.status, this.events.length, this.events.slice(-5), this.body.slice(0, 500)]);
-      const check = () => {
-        if (holds()) settle();
-        else if (this.#isEnded) settle(new Error(`The stream ended before ${what}: ${seen()}`));
-      };
-      const timer = setTimeout(() => settle(new Error(`No ${what} within ${WAIT_MS} ms: ${seen()}`)), WAIT_MS);
-      this.#waiters.add(check);
-      check();
-    });
   }
 }

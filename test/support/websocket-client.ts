@@ -1,3 +1,4 @@
+import { Waiting } from './waiting.ts';
 /** A WebSocket by Node's built-in client that keeps every frame and can wait for one. */
 export type Frame = Readonly<Record<string, unknown>>;
 
@@ -7,7 +8,11 @@ export class WebSocketClient {
   readonly frames: Frame[] = [];
   readonly texts: string[] = [];
   readonly #socket: WebSocket;
-  readonly #waiters = new Set<() => void>();
+  readonly #waiting = new Waiting(
+    WAIT_MS,
+    () => JSON.stringify([this.#closed, this.frames.length, this.frames.slice(-5)]).slice(0, 2000),
+    () => (this.#closed === undefined ? undefined : 'Closed'),
+  );
   readonly #closing = Promise.withResolvers<{ readonly code: number; readonly reason: string }>();
   #closed: { readonly code: number; readonly reason: string } | undefined;
 
@@ -21,12 +26,12 @@ export class WebSocketClient {
         this.frames.push(frame);
       }
       onFrame?.(frame);
-      this.#wake();
+      this.#waiting.wake();
     });
     socket.addEventListener('close', ({ code, reason }) => {
       this.#closed = { code, reason };
       this.#closing.resolve(this.#closed);
-      this.#wake();
+      this.#waiting.wake();
     });
     socket.addEventListener('error', () => {}); // 'close' follows and carries the code.
   }
@@ -66,7 +71,7 @@ export class WebSocketClient {
 
   /** Resolves with the first frame, past or future, for which it holds; rejects when the socket closes or time is up. */
   async until(what: string, holds: (frame: Frame) => boolean): Promise<Frame> {
-    await this.#wait(what, () => this.frames.some(holds));
+    await this.#waiting.until(what, () => this.frames.some(holds));
     return this.frames.find(holds) as Frame;
   }
 
@@ -90,35 +95,12 @@ export class WebSocketClient {
   }
 
   async changeCount(id: number | string, count: number): Promise<readonly Frame[]> {
-    await this.#wait(`${count} changes of watch ${id}`, () => this.changes(id).length >= count);
+    await this.#waiting.until(`${count} changes of watch ${id}`, () => this.changes(id).length >= count);
     return this.changes(id);
   }
 
   /** Waits as long as it takes. */
   untilClosed(): Promise<{ readonly code: number; readonly reason: string }> {
     return this.#closing.promise;
-  }
-
-  #wake(): void {
-    for (const waiter of this.#waiters) waiter();
-  }
-
-  #wait(what: string, holds: () => boolean): Promise<void> {
-    return new Promise((done, fail) => {
-      const settle = (error?: Error) => {
-        clearTimeout(timer);
-        this.#waiters.delete(check);
-        if (error === undefined) done();
-        else fail(error);
-      };
-      const seen = () => JSON.stringify([this.#closed, this.frames.length, this.frames.slice(-5)]).slice(0, 2000);
-      const check = () => {
-        if (holds()) settle();
-        else if (this.#closed !== undefined) settle(new Error(`Closed before ${what}: ${seen()}`));
-      };
-      const timer = setTimeout(() => settle(new Error(`No ${what} within ${WAIT_MS} ms: ${seen()}`)), WAIT_MS);
-      this.#waiters.add(check);
-      check();
-    });
   }
 }

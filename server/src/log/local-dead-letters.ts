@@ -78,7 +78,7 @@ export class LocalDeadLetters implements DeadLetters {
     });
   }
 
-  /** Within the step's transaction; reads there still see what was before it. */
+  /** Within `Step.also`; reads there still see what was before the step. */
   write(nowMicros: number): void {
     if (this.#noted.length === 0) return;
     const ops = this.#noted;

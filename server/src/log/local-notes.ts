@@ -27,7 +27,7 @@ export class LocalNotes {
     });
   }
 
-  /** Within the step's transaction. */
+  /** Within `Step.also`. */
   write(): readonly Buffer[] {
     const keys = [];
     for (const [name, value] of this.#pending) {
