@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
@@ -96,8 +96,16 @@ export type PrincipalOf = (request: FastifyRequest) => Principal;
 /** Takes over a WebSocket handshake whose Host, Origin and path were checked. `head` is what was read beyond the request. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+/**
+ * Answers a GET of nothing unusual: no query, no escapes, nothing in its headers that asks for more than the last value. `path` is
+ * what stands behind the prefix. The status of what it wrote; undefined: it wrote nothing, and the route answers.
+ */
+export type PlainGet = (path: string, ifNoneMatch: string | undefined, response: ServerResponse) => number | undefined;
+
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Has plain GETs below `prefix` answered before fastify sees them, as `route` would answer them byte for byte. */
+    onPlainGet(prefix: string, route: string, handler: PlainGet): void;
     /** Hands WebSocket handshakes for exactly this path (without query) to a gateway; other paths are answered `404`. */
     onUpgrade(path: string, handler: UpgradeHandler): void;
   }

@@ -13,6 +13,7 @@ import { asLatchkeyError, logInternal, sendError } from './http-error.ts';
 import { checkOrigin, pathOf } from './http-origin.ts';
 import { RouteTable } from './http-routes.ts';
 import { HTTP_TIMEOUTS, HttpSockets, type HttpTimeouts, linger, URL_LENGTH_MAX, uriTooLong } from './http-sockets.ts';
+import { type ListenerState, PlainGets } from './plain-gets.ts';
 import { RequestDurations } from './request-durations.ts';
 
 export interface HttpListener {
@@ -29,6 +30,14 @@ export interface HttpListener {
   close(deadlineMs?: number): Promise<void>;
 }
 
+/** Most requests name one of few hosts; who names many others is checked each time. */
+const ALLOWED_HOSTS_MAX = 16;
+
+interface MutableState extends ListenerState {
+  isStopping: boolean;
+  readonly allowedHosts: Set<string>;
+}
+
 const CLOSE_DEADLINE_MS = 5000;
 const IDLE_SWEEP_MS = 50;
 
@@ -41,6 +50,7 @@ export async function makeHttp(
   const { settings } = core;
   const { bodyBytesMax } = settings.limits;
   let sockets: HttpSockets | undefined;
+  let plainGets: PlainGets | undefined;
   let requests = 0;
   const app = fastify({
     logger: false,
@@ -54,7 +64,9 @@ export async function makeHttp(
       sendError(reply as FastifyReply, answerable(core, error, request as FastifyRequest));
     },
     serverFactory: (handler) => {
-      sockets = new HttpSockets(settings, timeouts, handler);
+      sockets = new HttpSockets(settings, timeouts, (request, response) => {
+        if (plainGets?.answer(request, response) !== true) handler(request, response);
+      });
       return sockets.server;
     },
   });
@@ -73,8 +85,12 @@ export async function makeHttp(
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.decorate('onUpgrade', (path, handler) => made.onUpgrade(path, handler));
-  const state = { isStopping: false };
-  addChecks(app, core, state, new RequestDurations(app, core.metrics));
+  const state: MutableState = { isStopping: false, allowedHosts: new Set() };
+  const durations = new RequestDurations(app, core.metrics);
+  const plain = new PlainGets(state, durations);
+  plainGets = plain;
+  app.decorate('onPlainGet', (prefix, route, handler) => plain.register(prefix, route, handler));
+  addChecks(app, core, state, durations);
   const routes = new RouteTable(app);
   app.setNotFoundHandler((request, reply) => {
     const refusal = routes.refusalOf(request.method, pathOf(request.raw.url ?? '/'));
@@ -92,23 +108,16 @@ function answerable(core: Core, error: unknown, request: FastifyRequest): Latchk
   return known;
 }
 
-function addChecks(
-  app: FastifyInstance,
-  core: Core,
-  state: { readonly isStopping: boolean },
-  durations: RequestDurations,
-): void {
+function addChecks(app: FastifyInstance, core: Core, state: MutableState, durations: RequestDurations): void {
   const { settings } = core;
-  // Most requests name the same host; what was allowed once is allowed again.
-  let allowedHost: string | undefined;
   app.addHook('onRequest', (request, reply, done) => {
     durations.start(reply.raw);
     try {
       const { raw } = request;
       const { host, origin } = raw.headers;
-      if (host === undefined || host !== allowedHost || origin !== undefined) {
+      if (host === undefined || !state.allowedHosts.has(host) || origin !== undefined) {
         if (!checkOrigin(request, reply, settings)) return;
-        allowedHost = host;
+        if (host !== undefined && state.allowedHosts.size < ALLOWED_HOSTS_MAX) state.allowedHosts.add(host);
       }
       if ((raw.url as string).length > URL_LENGTH_MAX) throw uriTooLong();
       const encoding = raw.headers['content-encoding'];

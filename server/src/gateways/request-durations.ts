@@ -22,7 +22,7 @@ interface Series {
 }
 
 /** Of one route: a series for each method and status that it answered with. */
-class RouteDurations {
+export class RouteDurations {
   readonly #route: string;
   readonly #byMethod = new Map<string, Map<number, Series>>();
 
@@ -56,12 +56,12 @@ class RouteDurations {
  */
 export class RequestDurations {
   readonly #routes = new Map<string, RouteDurations>();
-  readonly #none = this.#of('none');
+  readonly #none = this.of('none');
 
   /** MUST be made before the first route is registered. */
   constructor(http: FastifyInstance, registry: Registry) {
     http.addHook('onRoute', (route) => {
-      const durations = this.#of(route.url);
+      const durations = this.of(route.url);
       const hook = (_request: unknown, reply: FastifyReply, done: () => void): void => {
         (reply.raw as TimedResponse)[ROUTE] = durations;
         done();
@@ -81,7 +81,8 @@ export class RequestDurations {
     timed.on('finish', finish);
   }
 
-  #of(route: string): RouteDurations {
+  /** Also for requests that are answered before fastify knows of them. */
+  of(route: string): RouteDurations {
     const known = this.#routes.get(route) ?? new RouteDurations(route);
     this.#routes.set(route, known);
     return known;

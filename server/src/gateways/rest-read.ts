@@ -20,7 +20,7 @@ const HISTORY_BYTES_MAX = 4 * 1024 * 1024;
 /** Of a key in a message, which goes into logs and terminals. */
 const KEY_SHOWN_MAX = 200;
 /** What a value is must not run in a page of this origin, whatever content type its sender gave it. */
-const SANDBOX = "default-src 'none'; sandbox";
+export const SANDBOX = "default-src 'none'; sandbox";
 
 /** `GET /v1/keys/{key}`. */
 export class KeyReader {

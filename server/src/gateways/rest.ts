@@ -10,6 +10,7 @@ import {
   replayDeadLetters,
 } from './rest-dead-letters.ts';
 import { listKeys, removeKeys } from './rest-list.ts';
+import { PlainKeyReader } from './rest-plain-read.ts';
 import { KeyReader } from './rest-read.ts';
 import { getSource } from './rest-sources.ts';
 import { patchKey, putKey, removeKey } from './rest-write.ts';
@@ -24,6 +25,10 @@ export const restGateway: Gateway = {
       done();
     });
     const reader = new KeyReader(core, waiters);
+    const plain = new PlainKeyReader(core);
+    http.onPlainGet('/v1/keys/', '/v1/keys/*', (key, ifNoneMatch, response) =>
+      plain.handle(key, ifNoneMatch, response),
+    );
     http.get('/v1/keys/*', (request, reply) => reader.handle(request, reply));
     http.put('/v1/keys/*', (request, reply) => putKey(core, request, reply));
     http.patch('/v1/keys/*', (request, reply) => patchKey(core, request, reply));

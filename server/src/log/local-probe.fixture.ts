@@ -15,6 +15,8 @@ export interface LocalProbe extends LogProbe {
   failNextStep(): void;
   /** Called before each transaction. */
   onStep: () => void;
+  /** Called when a transaction is flushed and nobody knows of it yet; what it returns is awaited. */
+  onFlushed: () => unknown;
   /** Faults that were reported, but for the full disk that a test made. */
   readonly faults: unknown[];
 }
@@ -36,8 +38,11 @@ export async function makeLocalProbe(access: Access = openAccess): Promise<Local
     failures -= 1;
     throw new Error('no space left on device');
   };
+  const afterCommit = async () => {
+    await probe.onFlushed();
+  };
   const open = async () => {
-    const view = await LmdbView.open({ directory, settings, clock, reportFault, beforeCommit });
+    const view = await LmdbView.open({ directory, settings, clock, reportFault, beforeCommit, afterCommit });
     log = await LocalLog.open({ view, access, clock, settings, reportFault });
     return log;
   };
@@ -45,6 +50,7 @@ export async function makeLocalProbe(access: Access = openAccess): Promise<Local
     clock,
     faults,
     onStep: () => undefined,
+    onFlushed: () => undefined,
     open: (change) => {
       settings = change === undefined ? DEFAULT_SETTINGS : change(DEFAULT_SETTINGS);
       return open();

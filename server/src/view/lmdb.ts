@@ -22,6 +22,7 @@ import type {
   ScanOptions,
   ScanPage,
   Step,
+  StoredEntry,
   Table,
   TableName,
   WritableView,
@@ -129,6 +130,10 @@ export class LmdbView implements WritableView {
 
   get(key: string): Change | undefined {
     return this.#reads.get(key);
+  }
+
+  stored(key: string): StoredEntry | undefined {
+    return this.#reads.stored(key);
   }
 
   at(partition: number, offset: number): Change | undefined {

@@ -4,7 +4,7 @@ import { afterPrefix, offsetOf, placeKey } from './keys.ts';
 import { decodeRecord } from './record.ts';
 import type { ViewState } from './state.ts';
 import type { Place, Store } from './store.ts';
-import type { ListOptions, ListPage, Placed, ScanOptions, ScanPage } from './view.ts';
+import type { ListOptions, ListPage, Placed, ScanOptions, ScanPage, StoredEntry } from './view.ts';
 import type { Collected, Replaced, Trim } from './window.ts';
 
 /** A page of a listing looks at no more keys than this, so that a rare pattern can't hold the process. */
@@ -93,6 +93,13 @@ export class ViewReads {
     if (place === undefined) return undefined;
     if (this.#isBeyond(place)) return this.#before.get(key);
     return this.#store.change(place.partition, place.offset);
+  }
+
+  stored(key: string): StoredEntry | undefined {
+    const place = this.#store.place(Buffer.from(key));
+    // What the step under way replaces is kept as a change only.
+    if (place === undefined || place.isRemove || this.#isBeyond(place)) return undefined;
+    return this.#store.stored(place.partition, place.offset);
   }
 
   at(partition: number, offset: number): Change | undefined {

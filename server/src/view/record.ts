@@ -1,5 +1,6 @@
 import type { RemoveReason } from '@latchkey/client';
 import type { Change, Payload } from '../shared/change.ts';
+import type { StoredEntry } from './view.ts';
 
 /**
  * How a change lies on disk, little endian:
@@ -92,6 +93,10 @@ class Reader {
     return value;
   }
 
+  skipText(): void {
+    this.at += 2 + this.record.readUInt16LE(this.at);
+  }
+
   text(): string {
     const length = this.record.readUInt16LE(this.at);
     const start = this.at + 2;
@@ -158,4 +163,39 @@ export function peekRecord(record: Buffer): { readonly decided: number; readonly
   const at = HEAD_BYTES + (flags & HAS_VALID ? 8 : 0) + (flags & HAS_EXPIRES ? 8 : 0);
   const length = record.readUInt16LE(at);
   return { decided: record.readDoubleLE(28), key: record.subarray(at + 2, at + 2 + length) };
+}
+
+/** What lies in a record of a value, without a `Change` being made of it; undefined for a remove. `start` and `end` bound the value's bytes. */
+export function storedEntryOf(
+  record: Buffer,
+  length: number,
+  partition: number,
+  offset: number,
+): StoredEntry | undefined {
+  const kind = KINDS[record[1] as number];
+  if (kind === undefined) return undefined;
+  const flags = record[3] as number;
+  const reader = new Reader(record);
+  const validMicros = flags & HAS_VALID ? reader.double() : undefined;
+  const expires = flags & HAS_EXPIRES ? reader.double() : undefined;
+  reader.skipText();
+  const updatedText = flags & HAS_UPDATED_TEXT ? reader.text() : undefined;
+  const validText = flags & HAS_VALID_TEXT ? reader.text() : undefined;
+  if (flags & HAS_ORIGIN) reader.skipText();
+  const contentType = flags & HAS_CONTENT_TYPE ? reader.text() : undefined;
+  return {
+    partition,
+    offset,
+    isStale: OPS[record[0] as number] === 'stale',
+    updatedMicros: record.readDoubleLE(20),
+    updatedText,
+    validMicros,
+    validText,
+    expires,
+    kind,
+    contentType,
+    record,
+    start: reader.at,
+    end: length,
+  };
 }

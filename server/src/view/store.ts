@@ -12,9 +12,10 @@ import {
   STORE_FILE,
 } from './environment.ts';
 import { writePlaceKey } from './keys.ts';
-import { decodeRecord } from './record.ts';
+import { decodeRecord, storedEntryOf } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
+import type { StoredEntry } from './view.ts';
 
 const STATE_KEY = Buffer.from('state');
 const ENTRY_BYTES = 10;
@@ -128,6 +129,11 @@ export class Store {
   /** The record as it lies there; good until the next read. */
   peekChange(partition: number, offset: number): Buffer | undefined {
     return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset));
+  }
+
+  stored(partition: number, offset: number): StoredEntry | undefined {
+    const record = this.peekChange(partition, offset);
+    return record === undefined ? undefined : storedEntryOf(record, record.length, partition, offset);
   }
 
   putChange(partition: number, offset: number, record: Buffer): void {

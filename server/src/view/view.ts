@@ -1,5 +1,5 @@
 import type { Position } from '@latchkey/client';
-import type { Change } from '../shared/change.ts';
+import type { Change, Payload } from '../shared/change.ts';
 import type { EpochTable } from '../shared/epochs.ts';
 
 export interface ScanOptions {
@@ -34,6 +34,24 @@ export interface ListPage {
   readonly next?: string;
 }
 
+/** A value as it lies in the store, for a reader that passes its bytes on. Texts and moments as in `Change`. */
+export interface StoredEntry {
+  readonly partition: number;
+  readonly offset: number;
+  readonly isStale: boolean;
+  readonly updatedMicros: number;
+  readonly updatedText: string | undefined;
+  readonly validMicros: number | undefined;
+  readonly validText: string | undefined;
+  readonly expires: number | undefined;
+  readonly kind: Payload['kind'];
+  readonly contentType: string | undefined;
+  /** Holds the value's bytes from `start` to `end`. MUST NOT be kept: the next read writes over it. */
+  readonly record: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * The materialised state of the log on this node. Every answer is bounded by the durable head: nothing is shown that a crash
  * could take back. Calls are synchronous and bounded by their limits; no read transaction outlives a call.
@@ -53,6 +71,11 @@ export interface View {
   tombstoneFloor(partition: number): number;
   /** The last change of a key, tombstones and expired entries included: callers use `isLive`. */
   get(key: string): Change | undefined;
+  /**
+   * The same entry as `get` where it is a value that can be read in place, expired ones included; undefined says nothing. A view that
+   * has no such store leaves it out.
+   */
+  stored?(key: string): StoredEntry | undefined;
   /** Changes with `after < offset ≤ until`, in offset order. */
   scan(partition: number, after: number, options: ScanOptions): ScanPage;
   /** The change at an offset if it is still held. */
