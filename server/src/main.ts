@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { LatchkeyError } from '@latchkey/client';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Settings } from './config/settings.ts';
-import { makeFeed } from './feed/live-feed.ts';
+import type { Feed } from './feed/feed.ts';
+import { type FeedSetup, makeFeed } from './feed/live-feed.ts';
 import { cacheEventFormat } from './formats/cache-event.ts';
 import { commandFormat } from './formats/commands.ts';
 import { kvStoreFormat } from './formats/kv-store.ts';
@@ -43,6 +44,8 @@ export interface ServerParts {
   readonly clock?: Clock;
   /** Stands in for `LmdbView.open`: how the guarantee harness has its failpoints in the store. */
   readonly openView?: (options: LmdbViewOptions) => Promise<WritableView>;
+  /** Stands in for `makeFeed`: how the harness plants bugs that its checkers must find. */
+  readonly makeFeed?: (setup: FeedSetup) => Feed;
 }
 
 /** Requests under way get this long to end when the server stops. */
@@ -60,7 +63,7 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
   const { host, port } = settings.http;
   if (!isLoopback(host) && !settings.insecure) throw insecureListen(host, port);
   const log = await openLog(settings, { access, clock, logger, openView: parts.openView });
-  const feed = makeFeed({
+  const feed = (parts.makeFeed ?? makeFeed)({
     view: log.view,
     access,
     settings,

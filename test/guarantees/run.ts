@@ -15,6 +15,7 @@ import { END_KEYS, KEYS, startWatchers, startWriters } from './cast.ts';
 import { type FaultKind, Faults } from './faults.ts';
 import { compareWithServer, readJournal } from './journal.ts';
 import { checkOutcomes, KeyedLog } from './outcome-checkers.ts';
+import type { BugName } from './planted-bugs.ts';
 import { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
 import { Target } from './target.ts';
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly faults: readonly FaultKind[];
   /** So many at most. */
   readonly acksPerRoundMax: number;
+  /** A bug that the server is started with. */
+  readonly planted?: BugName;
 }
 
 export interface RunResult {
@@ -53,6 +56,15 @@ export interface RunResult {
 }
 
 const ENTRY = fileURLToPath(new URL('server-with-failpoints.ts', import.meta.url));
+const JOURNAL = 'journal.ndjson';
+
+/** The server with failpoints, and with a bug planted in it. */
+export function serverCommand(planted?: BugName, oneIn?: number): readonly string[] {
+  const bug = planted === undefined ? [] : ['--planted', planted];
+  const share = oneIn === undefined ? [] : ['--one-in', String(oneIn)];
+  return [process.execPath, '--conditions=source', ENTRY, JOURNAL, ...bug, ...share];
+}
+
 const WINDOWS: Readonly<Record<World, Readonly<Record<string, string>>>> = {
   complete: { LATCHKEY_HISTORY_CHANGES_MAX: '1000000', LATCHKEY_FEED_CATCH_UP_CHANGES_MAX: '1000000' },
   narrow: {
@@ -127,14 +139,14 @@ function judge(world: World, recorder: Recorder, history: History): readonly Vio
   });
 }
 
-export async function run({ acksPerRoundMax, faults: kinds, seed, world }: RunOptions): Promise<RunResult> {
+export async function run({ acksPerRoundMax, faults: kinds, planted, seed, world }: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const target = new Target(random);
   const recorder = new Recorder(world === 'narrow');
   await using cleanup = new AsyncDisposableStack();
   let faults: Faults | undefined;
   const server = await ServerProcess.start({
-    command: [process.execPath, '--conditions=source', ENTRY, 'journal.ndjson'],
+    command: serverCommand(planted),
     env: { ...WINDOWS[world], LATCHKEY_FEED_PROGRESS_INTERVAL: '500ms' },
     onMessage: (message) => faults?.onMessage(message),
   });
@@ -160,7 +172,7 @@ export async function run({ acksPerRoundMax, faults: kinds, seed, world }: RunOp
   await writers;
   await expireAll(server, faults);
   await settle(server, watchers);
-  const { log, violations } = readJournal(join(server.data, 'journal.ndjson'));
+  const { log, violations } = readJournal(join(server.data, JOURNAL));
   const entries = new Map(
     [...(await readEntries(server.url))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
   );

@@ -1,0 +1,46 @@
+// Each bug is planted in a server of its own, and the checker that has to find it does: from outside, or under the faults it takes.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { systemClock } from '../../server/src/shared/clock.ts';
+import type { VerifyReport } from '../../server/src/verify/report.ts';
+import { Verification } from '../../server/src/verify/verify.ts';
+import { ServerProcess } from '../support/server-process.ts';
+import { BUG_NAMES, bugOf } from './planted-bugs.ts';
+import { run, serverCommand } from './run.ts';
+
+const SEED = 20261125;
+const DURATION_MS = 1500;
+
+function verified(server: string): Promise<VerifyReport> {
+  return new Verification({
+    server,
+    prefix: 'latchkey-verify.',
+    runId: 'planted',
+    durationMs: DURATION_MS,
+    writers: 3,
+    watchers: 8,
+    seed: SEED,
+    clock: systemClock,
+    signal: new AbortController().signal,
+  }).run();
+}
+
+describe('a bug that was planted is found', { concurrency: 3 }, () => {
+  for (const name of BUG_NAMES) {
+    const { about, foundBy, under } = bugOf(name);
+    test(`by ${foundBy}: ${about}`, async (t) => {
+      if (under !== undefined) {
+        const { violations } = await run({ ...under, seed: SEED, acksPerRoundMax: 400, planted: name });
+        const found = new Set(violations.map(({ guarantee }) => guarantee));
+        t.diagnostic([...found].join(', '));
+        assert.ok(found.has(foundBy), `${foundBy} is not among ${[...found].join(', ')}`);
+        return;
+      }
+      const server = await ServerProcess.start({ command: serverCommand(name) }, t);
+      const { checkers, violations } = await verified(server.url);
+      const found = Object.entries(checkers).filter(([, count]) => count > 0);
+      t.diagnostic(JSON.stringify(Object.fromEntries(found)));
+      assert.ok((checkers[foundBy] ?? 0) > 0, JSON.stringify({ found, violations: violations.slice(0, 3) }));
+    });
+  }
+});
