@@ -12,11 +12,13 @@ export type Order =
   | { readonly order: 'hold'; readonly copyTo: string }
   | { readonly order: 'release' };
 
-/** The next commit is held; what lies after `head` must be neither acknowledged nor seen by anybody. */
-export interface Held {
-  readonly held: true;
-  readonly head: number;
-}
+export type Report =
+  /** The next commit is held; what lies after `head` must be neither acknowledged nor seen by anybody. */
+  | { readonly report: 'held'; readonly head: number }
+  /** A commit failed on the full disk. */
+  | { readonly report: 'refused' }
+  /** The log's now, before and after the clock was set. */
+  | { readonly report: 'clock'; readonly beforeMicros: number; readonly afterMicros: number };
 
 /** One change in the journal; `previous` is the offset of its key's change before, 0 where there was none. */
 export interface JournalLine {

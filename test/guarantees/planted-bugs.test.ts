@@ -9,13 +9,15 @@ import { BUG_NAMES, bugOf } from './planted-bugs.ts';
 import { run, serverCommand } from './run.ts';
 
 const SEED = 20261125;
-const DURATION_MS = 1500;
+const DURATION_MS = 1200;
+/** A busy machine writes little in that time: then it is verified once more. */
+const TRIES_MAX = 12;
 
-function verified(server: string): Promise<VerifyReport> {
+function verified(server: string, runId: string): Promise<VerifyReport> {
   return new Verification({
     server,
     prefix: 'latchkey-verify.',
-    runId: 'planted',
+    runId,
     durationMs: DURATION_MS,
     writers: 3,
     watchers: 8,
@@ -37,10 +39,13 @@ describe('a bug that was planted is found', { concurrency: 3 }, () => {
         return;
       }
       const server = await ServerProcess.start({ command: serverCommand(name) }, t);
-      const { checkers, violations } = await verified(server.url);
-      const found = Object.entries(checkers).filter(([, count]) => count > 0);
-      t.diagnostic(JSON.stringify(Object.fromEntries(found)));
-      assert.ok((checkers[foundBy] ?? 0) > 0, JSON.stringify({ found, violations: violations.slice(0, 3) }));
+      const found = new Set<string>();
+      for (let tries = 1; tries <= TRIES_MAX && !found.has(foundBy); tries += 1) {
+        const { checkers } = await verified(server.url, `run${tries}`);
+        for (const [checker, count] of Object.entries(checkers)) if (count > 0) found.add(checker);
+      }
+      t.diagnostic([...found].join(', '));
+      assert.ok(found.has(foundBy), `${foundBy} is not among ${[...found].join(', ')}`);
     });
   }
 });

@@ -6,8 +6,8 @@ import type { ControlEvent, Position } from '@latchkey/client';
 import type { Codec, Feed, WatchRequest } from '../../server/src/feed/feed.ts';
 import type { Change } from '../../server/src/shared/change.ts';
 import type { CheckerName } from '../../server/src/verify/checkers.ts';
-import type { WritableView } from '../../server/src/view/view.ts';
-import type { FaultKind } from './faults.ts';
+import type { Table, TableName, WritableView } from '../../server/src/view/view.ts';
+import type { Plan } from './plan.ts';
 
 /** Whether it strikes this time; `what` is noted when it does. */
 export type Strikes = (what: string) => boolean;
@@ -24,7 +24,7 @@ export interface PlantedBug {
   /** The checker that names it; others may as well. */
   readonly foundBy: CheckerName | 'NothingBeforeFlush' | 'FilterResets' | 'AppliedOnce' | 'ProgressExact';
   /** The faults it takes to show; without them `latchkey verify` finds it from outside. */
-  readonly under?: { readonly world: 'complete' | 'narrow'; readonly faults: readonly FaultKind[] };
+  readonly under?: Plan;
   readonly inView?: (view: WritableView, strikes: Strikes) => void;
   readonly inRequest?: (request: WatchRequest, strikes: Strikes) => WatchRequest;
   readonly inDelivery?: (delivery: Delivery, strikes: Strikes) => Delivery;
@@ -76,6 +76,21 @@ function forgetWrite(view: WritableView, strikes: Strikes): void {
       ...step,
       placed: step.placed.filter(({ change }, index) => index + 1 === step.placed.length || !strikes(named(change))),
     });
+}
+
+function inTable(view: WritableView, name: TableName, change: (table: Table) => Partial<Table>): void {
+  const open = view.table.bind(view);
+  view.table = (asked) => {
+    const table = open(asked);
+    if (asked !== name) return table;
+    const plain: Table = {
+      get: (key) => table.get(key),
+      range: (start, end, limit) => table.range(start, end, limit),
+      put: (key, value) => table.put(key, value),
+      remove: (key) => table.remove(key),
+    };
+    return { ...plain, ...change(table) };
+  };
 }
 
 function swapNeighbours({ changes, positions }: Delivery, strikes: Strikes): Delivery {
@@ -179,25 +194,50 @@ export const PLANTED_BUGS = {
     foundBy: 'NoLostAck',
     inView: forgetWrite,
   },
+  'forget-key': {
+    about: 'an idempotency key is forgotten',
+    oneIn: 4,
+    foundBy: 'AppliedOnce',
+    under: { world: 'complete', rounds: [['cut'], ['cut']] },
+    inView: (view, strikes) =>
+      inTable(view, 'idempotency', (table) => ({
+        get: (key) => {
+          const found = table.get(key);
+          return found !== undefined && strikes('an idempotency key') ? undefined : found;
+        },
+      })),
+  },
+  'forget-progress': {
+    about: 'the progress of a source is not kept with its rows',
+    oneIn: 10,
+    foundBy: 'ProgressExact',
+    under: { world: 'complete', rounds: [['cut'], ['kill']] },
+    inView: (view, strikes) =>
+      inTable(view, 'progress', (table) => ({
+        put: (key, value) => {
+          if (!strikes(`${key} at ${value}`)) table.put(key, value);
+        },
+      })),
+  },
   'any-filter': {
     about: 'a position of another filter is resumed',
     oneIn: 1,
     foundBy: 'FilterResets',
-    under: { world: 'complete', faults: ['cut', 'cut', 'cut', 'cut', 'cut'] },
+    under: { world: 'complete', rounds: [['cut'], ['cut'], ['cut'], ['cut'], ['cut']] },
     inRequest: takeAnyFilter,
   },
   'conflate-silently': {
     about: 'a watch is conflated and not told',
     oneIn: 1,
     foundBy: 'GapFree',
-    under: { world: 'narrow', faults: ['stall', 'half-open', 'slow', 'stall'] },
+    under: { world: 'narrow', rounds: [['stall'], ['half-open'], ['slow'], ['stall']] },
     inControl: (event, strikes) => (event.op === 'conflated' && strikes('conflated') ? undefined : event),
   },
   'ack-early': {
     about: 'a write is acknowledged and shown before it is flushed',
     oneIn: 1,
     foundBy: 'NothingBeforeFlush',
-    under: { world: 'complete', faults: ['hold flush', 'lose power'] },
+    under: { world: 'complete', rounds: [['hold flush'], ['lose power']] },
     isFlushIgnored: true,
   },
 } as const satisfies Record<string, PlantedBug>;

@@ -12,46 +12,52 @@ import { FaultProxy } from '../support/fault-proxy.ts';
 import { ask, put } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { END_KEYS, KEYS, startWatchers, startWriters } from './cast.ts';
-import { type FaultKind, Faults } from './faults.ts';
+import { Faults } from './faults.ts';
 import { compareWithServer, readJournal } from './journal.ts';
+import { appliedOnce, progressExact } from './once-checkers.ts';
 import { checkOutcomes, KeyedLog } from './outcome-checkers.ts';
+import type { Round, World } from './plan.ts';
 import type { BugName } from './planted-bugs.ts';
 import { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
+import { progressOf } from './source.ts';
 import { Target } from './target.ts';
 import type { Watcher } from './watchers.ts';
-
-/**
- * `complete`: the history holds the whole run, so a position is always resumed, and wholly. `narrow`: a small window, tombstones
- * that are collected soon and clocks that jump beyond the history's age; positions may be conflated, or reset as collected.
- */
-export type World = 'complete' | 'narrow';
 
 export interface RunOptions {
   readonly seed: number;
   readonly world: World;
-  /** In this order; each comes after some more acknowledged writes. */
-  readonly faults: readonly FaultKind[];
+  /** In this order, those of a round at once; each round comes after some more acknowledged writes. */
+  readonly rounds: readonly Round[];
   /** So many at most. */
   readonly acksPerRoundMax: number;
   /** A bug that the server is started with. */
   readonly planted?: BugName;
 }
 
+export type Counts = Readonly<Record<string, number>>;
+
 export interface RunResult {
   readonly violations: readonly Violation[];
-  readonly faults: Readonly<Record<string, number>>;
-  readonly refusals: Readonly<Record<string, number>>;
-  readonly resets: Readonly<Record<string, number>>;
+  readonly faults: Counts;
+  /** How much each kind of fault did. */
+  readonly bites: Counts;
+  /** What watchers did to themselves. */
+  readonly harms: Counts;
+  /** Acknowledged writes by route. */
+  readonly routes: Counts;
+  readonly refusals: Counts;
+  readonly resets: Counts;
+  readonly conflations: Counts;
   readonly counts: {
     readonly acknowledged: number;
     readonly unanswered: number;
     readonly changes: number;
     readonly deliveries: number;
     readonly connections: number;
-    readonly conflations: number;
-    readonly replays: number;
     readonly reads: number;
+    readonly keyed: number;
+    readonly rows: number;
   };
 }
 
@@ -65,6 +71,8 @@ export function serverCommand(planted?: BugName, oneIn?: number): readonly strin
   return [process.execPath, '--conditions=source', ENTRY, JOURNAL, ...bug, ...share];
 }
 
+/** Clocks jump by days, and what was applied once stays so. */
+const ALWAYS = { LATCHKEY_FEED_PROGRESS_INTERVAL: '500ms', LATCHKEY_IDEMPOTENCY_AGE_MAX: '365d' } as const;
 const WINDOWS: Readonly<Record<World, Readonly<Record<string, string>>>> = {
   complete: { LATCHKEY_HISTORY_CHANGES_MAX: '1000000', LATCHKEY_FEED_CATCH_UP_CHANGES_MAX: '1000000' },
   narrow: {
@@ -139,7 +147,7 @@ function judge(world: World, recorder: Recorder, history: History): readonly Vio
   });
 }
 
-export async function run({ acksPerRoundMax, faults: kinds, planted, seed, world }: RunOptions): Promise<RunResult> {
+export async function run({ acksPerRoundMax, planted, rounds, seed, world }: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const target = new Target(random);
   const recorder = new Recorder(world === 'narrow');
@@ -147,7 +155,7 @@ export async function run({ acksPerRoundMax, faults: kinds, planted, seed, world
   let faults: Faults | undefined;
   const server = await ServerProcess.start({
     command: serverCommand(planted),
-    env: { ...WINDOWS[world], LATCHKEY_FEED_PROGRESS_INTERVAL: '500ms' },
+    env: { ...ALWAYS, ...WINDOWS[world] },
     onMessage: (message) => faults?.onMessage(message),
   });
   cleanup.defer(() => server.dispose());
@@ -162,16 +170,17 @@ export async function run({ acksPerRoundMax, faults: kinds, planted, seed, world
     proxy.heal();
     await Promise.all(watchers.map((watcher) => watcher.end()));
   });
-  for (const kind of kinds) {
+  for (const kinds of rounds) {
     await target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax));
     await sleep(random.next() * 10); // A fault right after an acknowledgement would miss every other instant.
-    await faults.cause(kind);
+    await faults.cause(kinds);
   }
   await target.moreAcks(acksPerRoundMax >> 2);
   target.stopWriters();
   await writers;
   await expireAll(server, faults);
   await settle(server, watchers);
+  const progress = await progressOf(server.url);
   const { log, violations } = readJournal(join(server.data, JOURNAL));
   const entries = new Map(
     [...(await readEntries(server.url))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
@@ -189,16 +198,24 @@ export async function run({ acksPerRoundMax, faults: kinds, planted, seed, world
       ...violations,
       ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS])),
       ...checkOutcomes(recorder, log),
+      ...appliedOnce(recorder.keyed, log),
+      ...progressExact(log, progress),
       ...judge(world, recorder, history),
     ],
     faults: faults.counts,
-    refusals: Object.fromEntries([...recorder.refusals].sort()),
-    resets: Object.fromEntries([...recorder.resets].sort()),
-    counts: countsOf(recorder, history),
+    bites: faults.bites,
+    harms: sorted(recorder.harms),
+    routes: sorted(recorder.routes),
+    refusals: sorted(recorder.refusals),
+    resets: sorted(recorder.resets),
+    conflations: sorted(recorder.conflations),
+    counts: { ...countsOf(recorder, history), rows: Number(progress ?? 0) },
   };
 }
 
-function countsOf(recorder: Recorder, { log }: History): RunResult['counts'] {
+const sorted = (counts: ReadonlyMap<string, number>): Counts => Object.fromEntries([...counts].sort());
+
+function countsOf(recorder: Recorder, { log }: History): Omit<RunResult['counts'], 'rows'> {
   const observed = recorder.watches.flatMap(({ observations }) => observations);
   return {
     acknowledged: recorder.applied.length + recorder.removals.length,
@@ -206,9 +223,8 @@ function countsOf(recorder: Recorder, { log }: History): RunResult['counts'] {
     changes: log.length,
     deliveries: observed.filter(({ kind }) => kind === 'change').length,
     connections: observed.filter(({ kind }) => kind === 'connected').length,
-    conflations: recorder.conflations,
-    replays: recorder.replays,
     reads: recorder.reads.length,
+    keyed: recorder.keyed.length,
   };
 }
 

@@ -21,7 +21,7 @@ import { changeJson } from '../../server/src/shared/encode-change.ts';
 import { createLogger } from '../../server/src/shared/logger-pino.ts';
 import { STORE_FILE } from '../../server/src/view/environment.ts';
 import { LmdbView, type LmdbViewOptions } from '../../server/src/view/lmdb.ts';
-import type { Held, JournalLine, Order } from './failpoint-orders.ts';
+import type { JournalLine, Order, Report } from './failpoint-orders.ts';
 import { type BugName, bugOf, everyNth, plantInFeed, plantInView } from './planted-bugs.ts';
 
 const SCAN = { changesMax: 1000, bytesMax: 1024 * 1024, skipSuperseded: false, skipRemoves: false } as const;
@@ -40,7 +40,7 @@ class Failpoints {
   }
 
   obey(order: Order): void {
-    if (order.order === 'clock') this.shiftMs = order.shiftMs;
+    if (order.order === 'clock') this.#setClock(order.shiftMs);
     else if (order.order === 'disk') this.#isFull = order.isFull;
     else if (order.order === 'die') this.#death = order;
     else if (order.order === 'hold') this.#copyTo = order.copyTo;
@@ -48,7 +48,10 @@ class Failpoints {
   }
 
   beforeCommit(): void {
-    if (this.#isFull) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    if (this.#isFull) {
+      tell({ report: 'refused' });
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    }
     if (this.#death?.at === 'before') die();
     if (this.#death?.at === 'during') void sleep(this.#death.delayMs).then(die);
     if (this.#copyTo === undefined) return;
@@ -60,11 +63,21 @@ class Failpoints {
   async afterCommit(): Promise<void> {
     if (this.#death?.at === 'after') die();
     if (this.#held === undefined) return;
-    const held: Held = { held: true, head: this.view?.head(0) ?? 0 };
-    process.send?.(held);
+    tell({ report: 'held', head: this.view?.head(0) ?? 0 });
     await this.#held.promise;
     this.#held = undefined;
   }
+
+  #setClock(shiftMs: number): void {
+    const now = () => this.view?.nowMicros() ?? 0;
+    const beforeMicros = now();
+    this.shiftMs = shiftMs;
+    tell({ report: 'clock', beforeMicros, afterMicros: now() });
+  }
+}
+
+function tell(report: Report): void {
+  process.send?.(report);
 }
 
 function die(): void {

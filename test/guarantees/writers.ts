@@ -10,7 +10,7 @@ import type { Write } from './recorder.ts';
 import { WriteMaker, type WriterOptions } from './write-maker.ts';
 
 /** Goes on as long as the writers may; whatever the server's end breaks leads back to the gate. */
-async function loop({ target, recorder }: WriterOptions, turn: () => Promise<void>): Promise<void> {
+export async function loop({ target, recorder }: WriterOptions, turn: () => Promise<void>): Promise<void> {
   while (!target.isStopping) {
     await target.up();
     try {
@@ -45,7 +45,7 @@ function sendByKey(url: string, write: Write & { readonly op: 'put' | 'remove' }
   return put(url, write.key, write.value, query.size === 0 ? '' : `?${query}`);
 }
 
-function codeOf(body: unknown): string {
+export function codeOf(body: unknown): string {
   const { error } = (body ?? {}) as { readonly error?: { readonly code?: string } };
   return error?.code ?? 'without a code';
 }
