@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, type GetOptions, open, type RootDatabase, type Transaction } from 'lmdb';
 import type { Epoch } from '../shared/epochs.ts';
 
 /** The layout of the data directory. A newer one is refused; an older one is brought up to date at opening. */
@@ -12,7 +12,10 @@ const LMDB_MAGIC = 0xbeefc0de;
 /** Two meta pages, for LMDB's usual page size. */
 const HEAD_BYTES = 8192;
 
-export type Bytes = Database<Buffer, Buffer>;
+export type Bytes = Database<Buffer, Buffer> & {
+  // lmdb's declarations leave out what it takes.
+  getBinaryFast(key: Buffer, options?: GetOptions): Buffer | undefined;
+};
 
 /** @throws LatchkeyError `data-unwritable` */
 export function prepareDirectory(directory: string): void {
@@ -149,6 +152,17 @@ export function openEnvironment(directory: string, options: { readonly isReadOnl
   } catch (error) {
     throw corrupt(file, error instanceof Error ? error.message : 'it cannot be opened', error);
   }
+}
+
+/** A moment of the store that is held: reads that are handed it see nothing newer. It keeps the pages it shows from being used anew. */
+export interface Moment {
+  readonly transaction: Transaction;
+}
+
+export function holdNewest(root: RootDatabase<Buffer, Buffer>): Moment {
+  // Else a transaction that was begun in this turn of the event loop would be taken again.
+  root.resetReadTxn();
+  return { transaction: root.useReadTransaction() };
 }
 
 export const FORMAT_KEY = Buffer.from('format');

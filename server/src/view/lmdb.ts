@@ -54,6 +54,8 @@ export interface LmdbViewOptions extends Failpoints {
   readonly settings: Pick<Settings, 'history' | 'tombstones'>;
   readonly clock: Clock;
   readonly reportFault: ReportFault;
+  /** Called when a step is durable and announced, before whoever handed it in knows: how other processes are woken. */
+  readonly onStep?: ((steps: number) => void) | undefined;
 }
 
 /**
@@ -73,6 +75,7 @@ export class LmdbView implements WritableView {
   readonly #listeners = new Set<(changes: readonly Change[]) => void>();
   readonly #waiters = new Waiters(WAITERS_MAX);
   readonly #reportFault: ReportFault;
+  readonly #onStep: ((steps: number) => void) | undefined;
   #isApplying = false;
 
   /** @throws LatchkeyError `data-unwritable`, `data-in-use`, `data-newer`, `data-corrupt`, `storage-full` */
@@ -101,6 +104,7 @@ export class LmdbView implements WritableView {
     this.#store = store;
     this.#lock = lock;
     this.#reportFault = options.reportFault;
+    this.#onStep = options.onStep;
     this.#limits = windowLimits(options.settings, this.partitions);
     const state = store.readState(this.partitions);
     this.#clock = new LogClock(options.clock, state.nowMicros);
@@ -178,6 +182,7 @@ export class LmdbView implements WritableView {
     this.#isApplying = true;
     try {
       const draft = draftOf(this.#reads.state);
+      draft.steps += 1;
       draft.nowMicros = Math.max(draft.nowMicros, step.nowMicros);
       const { bytes, write } = this.#prepare(step, draft);
       await this.#store.commit(write, bytes);
@@ -187,6 +192,15 @@ export class LmdbView implements WritableView {
       this.#isApplying = false;
     }
     this.#publish(step);
+    this.#onStep?.(this.#reads.state.steps);
+  }
+
+  get steps(): number {
+    return this.#reads.state.steps;
+  }
+
+  forgetDeadReaders(): void {
+    this.#store.environment.root.readerCheck();
   }
 
   async backup(path: string): Promise<{ readonly bytes: number }> {

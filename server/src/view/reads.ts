@@ -113,7 +113,12 @@ export class ViewReads {
       return changes.length >= options.changesMax || bytes >= options.bytesMax;
     };
     const replaced = this.#replacedBetween(partition, after, until);
-    const range = { start: placeKey(partition, after + 1), end: placeKey(partition, until + 1), limit: EXAMINE_MAX };
+    const range = {
+      start: placeKey(partition, after + 1),
+      end: placeKey(partition, until + 1),
+      limit: EXAMINE_MAX,
+      ...this.#store.moment,
+    };
     let examined = 0;
     let next = 0;
     for (const { key, value } of this.#store.changes.getRange(range)) {
@@ -157,7 +162,7 @@ export class ViewReads {
     let bytes = 0;
     let examined = 0;
     let steps = 0;
-    const range = { start, limit: EXAMINE_MAX, ...(end === undefined ? {} : { end }) };
+    const range = { start, limit: EXAMINE_MAX, ...(end === undefined ? {} : { end }), ...this.#store.moment };
     for (const { key: keyBytes, value: place } of this.#store.entries.getRange(range)) {
       examined += 1;
       const key = keyBytes.toString();

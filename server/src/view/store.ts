@@ -7,6 +7,8 @@ import {
   checkFormat,
   corrupt,
   type Environment,
+  holdNewest,
+  type Moment,
   openEnvironment,
   readJson,
   STORE_FILE,
@@ -60,6 +62,8 @@ export class Store {
   readonly tombstones: Bytes;
   readonly meta: Bytes;
   readonly isNew: boolean;
+  /** All is read as of this moment; undefined: as of now. MUST be handed to every read of a database. */
+  moment: Moment | undefined;
   #kept: Promise<boolean> | undefined;
   #deferred: Deferred[] = [];
   readonly #placeKey = Buffer.allocUnsafe(9);
@@ -95,9 +99,16 @@ export class Store {
     });
   }
 
+  /** The newest moment that LMDB shows; whoever took it MUST `done` its transaction. */
+  newest(): Moment {
+    return holdNewest(this.environment.root);
+  }
+
   readState(partitions: number): ViewState {
-    const stored = this.meta.get(STATE_KEY);
-    return stored === undefined ? emptyState(partitions) : readJson<ViewState>(stored, this.directory);
+    const stored = this.meta.get(STATE_KEY, this.moment);
+    // A store of before has counted no steps.
+    const state = emptyState(partitions);
+    return stored === undefined ? state : { ...state, ...readJson<ViewState>(stored, this.directory) };
   }
 
   writeState(state: ViewState): void {
@@ -106,7 +117,7 @@ export class Store {
 
   place(key: Buffer): Place | undefined {
     // Read in place, without a copy: LMDB's buffer is good until the next read.
-    const stored = this.entries.getBinaryFast(key);
+    const stored = this.entries.getBinaryFast(key, this.moment);
     return stored === undefined
       ? undefined
       : { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
@@ -121,13 +132,13 @@ export class Store {
   }
 
   change(partition: number, offset: number): Change | undefined {
-    const record = this.changes.get(writePlaceKey(this.#placeKey, partition, offset));
+    const record = this.changes.get(writePlaceKey(this.#placeKey, partition, offset), this.moment);
     return record === undefined ? undefined : decodeRecord(record, partition, offset);
   }
 
   /** The record as it lies there; good until the next read. */
   peekChange(partition: number, offset: number): Buffer | undefined {
-    return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset));
+    return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset), this.moment);
   }
 
   putChange(partition: number, offset: number, record: Buffer): void {

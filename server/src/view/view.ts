@@ -65,6 +65,13 @@ export interface View {
   /** Called in the turn in which changes became durable, in offset order, before their senders are answered. Returns the way to stop. */
   onDurable(listener: (changes: readonly Change[]) => void): () => void;
   /**
+   * Called where the durable head moved past changes that nobody will be told of one by one: whoever follows has to read the view.
+   * Only a view that follows another process's has this. Returns the way to stop.
+   */
+  onSkipped?(listener: () => void): () => void;
+  /** Highest offset that is durable in the log, where that can be beyond `head`: a position up to it is not ahead of the log. */
+  knownHead?(partition: number): number;
+  /**
    * Resolves when the durable head has reached the position.
    * @throws LatchkeyError `position-ahead` when it did not within `timeoutMs`, `closing` when aborted.
    */
@@ -80,6 +87,17 @@ export interface Table {
   put(key: Buffer, value: Buffer): void;
   /** MUST be called within `Step.also`. */
   remove(key: Buffer): void;
+}
+
+/** A table as a process sees it that only reads. */
+export type ReadableTable = Pick<Table, 'get' | 'range'>;
+
+/** A view of a store that another process writes, as the log of this process sees it. */
+export interface FollowingView extends View {
+  table(name: TableName): ReadableTable;
+  /** Resolves when that step of the writer is shown here, or after `timeoutMs`. */
+  shown(step: number, timeoutMs: number): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** A change that has its place, and the change of the same key that it replaces (undefined where there was none). */
@@ -114,12 +132,16 @@ export interface WritableView extends View {
    * @throws LatchkeyError `storage-full`: nothing of the step was kept, and the view goes on as it was.
    */
   apply(step: Step): Promise<void>;
+  /** Steps applied to this store so far. */
+  readonly steps: number;
   table(name: TableName): Table;
   /** What is due at or before a moment, earliest first. */
   due(nowMicros: number, max: number): readonly Due[];
   /** When the next entry is due, or the next tombstone can be collected; undefined where nothing waits. */
   nextDueMicros(): number | undefined;
   backup(path: string): Promise<{ readonly bytes: number }>;
+  /** Frees what processes that died while they read along still hold of the store. */
+  forgetDeadReaders(): void;
   close(): Promise<void>;
 }
 
