@@ -128,7 +128,7 @@ describe('the journal', () => {
   test('is held against the log: what became another change, or is gone as the last of its key', async (t) => {
     const judge = async (changes: readonly object[]) => {
       const { url } = await fakeServer(t, (_, response) => json(response, { changes }));
-      return namesOf(await compareWithServer(url, [sight(1, 'a', '1'), sight(2, 'a', '2')], ['a']));
+      return namesOf(await compareWithServer(url, [sight(1, 'a', '1'), sight(2, 'a', '2')], ['a'], 'aaaa.2'));
     };
     const change = (offset: number, value: unknown) => ({ op: 'put', key: 'a', value, version: `aaaa.${offset}` });
     assert.deepEqual(await judge([change(1, 1), change(2, 'other')]), ['DurableStays']);

@@ -5,7 +5,7 @@
  * Invariant: a fault that returns has bitten, so that what is counted was done: a process killed by its signal or stopped by the
  * kernel, a commit refused or held, bytes held back, connections broken.
  */
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { STORE_FILE } from '../../server/src/view/environment.ts';
@@ -15,6 +15,7 @@ import type { Order, Report } from './failpoint-orders.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
 import type { Target } from './target.ts';
+import { endIfThere, isStopped, pickWorker, until, untilReplaced } from './worker-processes.ts';
 
 const BITE_TIMEOUT_MS = 20_000;
 const SECOND = 1000;
@@ -135,11 +136,31 @@ export class Faults {
   }
 
   async freeze(random: Random): Promise<void> {
-    const { pid } = this.#scene.server;
-    this.#scene.server.signal('SIGSTOP');
-    await until(() => isStopped(pid), 'process to stop');
-    await sleep(random.between(50, 1200));
-    this.#scene.server.signal('SIGCONT');
+    await freezeFor(this.#scene.server.pid, random.between(50, 1200));
+  }
+
+  /** One of the processes that serve dies, with its connections; another takes its place. */
+  async killWorker(random: Random): Promise<void> {
+    const { pid } = await pickWorker(this.#scene.server.url, random);
+    process.kill(pid, 'SIGKILL');
+    await untilReplaced(this.#scene.server.url, pid, BITE_TIMEOUT_MS);
+  }
+
+  /** Not for so long that it is given up. */
+  async freezeWorker(random: Random): Promise<void> {
+    const { pid } = await pickWorker(this.#scene.server.url, random);
+    await freezeFor(pid, random.between(50, 1500));
+  }
+
+  /** One stays frozen, with a moment of the store in its hand and connections open, until the owner gives it up. */
+  async loseWorker(random: Random): Promise<void> {
+    const { pid } = await pickWorker(this.#scene.server.url, random);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await untilReplaced(this.#scene.server.url, pid, BITE_TIMEOUT_MS);
+    } finally {
+      endIfThere(pid);
+    }
   }
 
   async jump(random: Random): Promise<void> {
@@ -163,7 +184,7 @@ export class Faults {
 
   async cut(): Promise<void> {
     const { proxy } = this.#scene;
-    await until(() => proxy.connections > 0, 'connection to cut');
+    await until(() => proxy.connections > 0, 'connection to cut', BITE_TIMEOUT_MS);
     await this.#bad('cut', async () => proxy.cut());
   }
 
@@ -192,7 +213,7 @@ export class Faults {
   /** The server dies and comes back while nobody hears of it. */
   async halfOpen(random: Random): Promise<void> {
     const { proxy } = this.#scene;
-    await until(() => proxy.connections > 0, 'connection to keep half open');
+    await until(() => proxy.connections > 0, 'connection to keep half open', BITE_TIMEOUT_MS);
     await this.#bad('half-open', async () => {
       proxy.set({ kind: 'half-open' });
       await this.kill();
@@ -234,6 +255,9 @@ const FAULTS = {
   'clock jump': (faults, random) => faults.jump(random),
   'disk full': (faults, random) => faults.fillDisk(random),
   'half-open': (faults, random) => faults.halfOpen(random),
+  'kill worker': (faults, random) => faults.killWorker(random),
+  'freeze worker': (faults, random) => faults.freezeWorker(random),
+  'lose worker': (faults, random) => faults.loseWorker(random),
   cut: (faults) => faults.cut(),
   'cut mid-frame': (faults, random) => faults.cutWithin(random),
   stall: (faults, random) => faults.weather('stall', { kind: 'stalled' }, random),
@@ -245,25 +269,27 @@ const FAULTS = {
 export type FaultKind = keyof typeof FAULTS;
 export const FAULT_KINDS = Object.keys(FAULTS) as readonly FaultKind[];
 
+/** Needs the whole scene: the process and the network. */
+export const WHOLE_KINDS = ['half-open'] as const satisfies readonly FaultKind[];
+/** To one of the worker processes. */
+export const WORKER_KINDS = ['kill worker', 'freeze worker', 'lose worker'] as const satisfies readonly FaultKind[];
 /** To the network alone, so that one of the others can come on top. */
 export const NETWORK_KINDS = ['cut', 'cut mid-frame', 'stall', 'slow', 'delay'] as const satisfies readonly FaultKind[];
 /** To the process, its disk or its clock, whatever the network is like. */
 export const SERVER_KINDS: readonly FaultKind[] = FAULT_KINDS.filter(
-  (kind) => kind !== 'half-open' && !NETWORK_KINDS.some((each) => each === kind),
+  (kind) => ![...NETWORK_KINDS, ...WORKER_KINDS, ...WHOLE_KINDS].some((each) => each === kind),
 );
+/** What a server without workers can be put under. */
+export const SINGLE_KINDS = [...SERVER_KINDS, ...NETWORK_KINDS, ...WHOLE_KINDS];
 const COUNTS_ITSELF: ReadonlySet<FaultKind> = new Set([...NETWORK_KINDS, 'half-open', 'disk full']);
 
-/** Linux only. */
-function isStopped(pid: number): boolean {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-}
-
-async function until(holds: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + BITE_TIMEOUT_MS;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`there was no ${what} within ${BITE_TIMEOUT_MS} ms`);
-    await sleep(2);
+async function freezeFor(pid: number, ms: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await until(() => isStopped(pid), 'process to stop', BITE_TIMEOUT_MS);
+    await sleep(ms);
+  } finally {
+    process.kill(pid, 'SIGCONT');
   }
 }
 

@@ -25,16 +25,17 @@ export function readJournal(path: string): Journal {
   return { log, violations };
 }
 
-/** What the server still holds is what became durable, and it holds the last change of every key that is no collected tombstone. */
+/** What the server still holds, at that version at least, is what became durable, and it holds the last change of every key that is no collected tombstone. */
 export async function compareWithServer(
   url: string,
   log: readonly Sight[],
   keys: readonly string[],
+  minPosition: string,
 ): Promise<readonly Violation[]> {
   const journalled = new Map(log.map((sight) => [sight.offset, sight]));
   const messages: string[] = [];
   for (const key of keys) {
-    const { json, status } = await get(url, key, '?history=true&limit=1000');
+    const { json, status } = await get(url, key, `?history=true&limit=1000&minPosition=${minPosition}`);
     const changes = status === 404 ? [] : (json as { readonly changes: readonly WireChange[] }).changes.map(sightOf);
     for (const change of changes) {
       const known = journalled.get(change.offset);

@@ -1,5 +1,5 @@
 /** What a seed stands for: the world, and the faults of each round. The rest is drawn within the run. */
-import { FAULT_KINDS, type FaultKind, NETWORK_KINDS, SERVER_KINDS } from './faults.ts';
+import { type FaultKind, NETWORK_KINDS, SERVER_KINDS, WHOLE_KINDS, WORKER_KINDS } from './faults.ts';
 import { Random } from './random.ts';
 
 /**
@@ -13,17 +13,21 @@ export type Round = readonly FaultKind[];
 
 export interface Plan {
   readonly world: World;
+  /** 0: one process writes and serves. */
+  readonly workers: number;
   readonly rounds: readonly Round[];
 }
 
+const WORKERS_CHANCE = 0.35;
 const TOGETHER_CHANCE = 0.4;
 
 export function planOf(seed: number, rounds: number): Plan {
   const random = new Random(seed);
   const world = random.chance(0.5) ? 'complete' : 'narrow';
+  const workers = random.chance(WORKERS_CHANCE) ? 2 : 0;
+  const toServer = workers === 0 ? SERVER_KINDS : [...SERVER_KINDS, ...WORKER_KINDS];
+  const alone = [...toServer, ...NETWORK_KINDS, ...WHOLE_KINDS];
   const round = (): Round =>
-    random.chance(TOGETHER_CHANCE)
-      ? [random.pick(NETWORK_KINDS), random.pick(SERVER_KINDS)]
-      : [random.pick(FAULT_KINDS)];
-  return { world, rounds: Array.from({ length: rounds }, round) };
+    random.chance(TOGETHER_CHANCE) ? [random.pick(NETWORK_KINDS), random.pick(toServer)] : [random.pick(alone)];
+  return { world, workers, rounds: Array.from({ length: rounds }, round) };
 }

@@ -24,7 +24,7 @@ export interface PlantedBug {
   /** The checker that names it; others may as well. */
   readonly foundBy: CheckerName | 'NothingBeforeFlush' | 'FilterResets' | 'AppliedOnce' | 'ProgressExact';
   /** The faults it takes to show; without them `latchkey verify` finds it from outside. */
-  readonly under?: Plan;
+  readonly under?: Omit<Plan, 'workers'>;
   readonly inView?: (view: WritableView, strikes: Strikes) => void;
   readonly inRequest?: (request: WatchRequest, strikes: Strikes) => WatchRequest;
   readonly inDelivery?: (delivery: Delivery, strikes: Strikes) => Delivery;

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type Position, parsePosition, parseVersion } from '@latchkey/client';
 import { CHECKERS } from '../../server/src/verify/checkers.ts';
 import type { Ack, History, Sight, Violation } from '../../server/src/verify/history.ts';
 import type { WireChange } from '../../server/src/verify/sight.ts';
@@ -27,6 +28,8 @@ import type { Watcher } from './watchers.ts';
 export interface RunOptions {
   readonly seed: number;
   readonly world: World;
+  /** Absent: one process writes and serves. */
+  readonly workers?: number;
   /** In this order, those of a round at once; each round comes after some more acknowledged writes. */
   readonly rounds: readonly Round[];
   /** So many at most. */
@@ -84,10 +87,21 @@ const WINDOWS: Readonly<Record<World, Readonly<Record<string, string>>>> = {
 const CATCH_UP_TIMEOUT_MS = 30_000;
 const HOUR_MS = 3_600_000;
 
-async function readEntries(url: string): Promise<ReadonlyMap<string, WireChange & { readonly expires?: string }>> {
-  const { json } = await ask(`${url}/v1/keys?limit=1000&values=true`);
-  const { entries } = json as { readonly entries: readonly WireChange[] };
-  return new Map(entries.map((entry) => [entry.key, entry]));
+const lastOffset = ({ components }: Position) => components[0]?.offset ?? 0;
+
+type Entries = ReadonlyMap<string, WireChange & { readonly expires?: string }>;
+
+/** As they are at that version, or later: of several workers one may be a moment behind. */
+async function readEntries(url: string, atLeast?: string): Promise<Entries> {
+  const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
+  for (;;) {
+    const { json } = await ask(`${url}/v1/keys?limit=1000&values=true`);
+    const { entries, position } = json as { readonly entries: readonly WireChange[]; readonly position: string };
+    if (atLeast === undefined || lastOffset(parsePosition(position)) >= parseVersion(atLeast).offset)
+      return new Map(entries.map((entry) => [entry.key, entry]));
+    if (deadline.aborted) throw new Error(`the entries are those of ${position}, and ${atLeast} was acknowledged`);
+    await sleep(2);
+  }
 }
 
 /** Whatever expires is made to be due, so that the end of the run is the end of all change. */
@@ -102,12 +116,14 @@ async function expireAll(server: ServerProcess, faults: Faults): Promise<void> {
   }
 }
 
-/** Puts the last write of each group and waits until every watcher has it. */
-async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<void> {
+/** Puts the last write of each group and waits until every watcher has it. Resolves with the last version. */
+async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<string> {
   const content = `end-${server.pid}`;
+  let version = '';
   for (const key of END_KEYS) {
-    const { status, text } = await put(server.url, key, content);
+    const { json, status, text } = await put(server.url, key, content);
     if (status !== 200) throw new Error(`the last write was answered ${status}: ${text}`);
+    version = (json as { readonly version: string }).version;
   }
   const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
   const late = new Promise<never>((_, fail) =>
@@ -118,6 +134,7 @@ async function settle(server: ServerProcess, watchers: readonly Watcher[]): Prom
       throw new Error(`${watcher.name}: ${String(error)}; lastly it was told ${watcher.last()}\n${server.output}`);
     });
   }
+  return version;
 }
 
 /** Who merges or sets an expiry knows what was asked for, not what came of it: that is taken from the log, and judged on its own (MergeExact). */
@@ -147,7 +164,14 @@ function judge(world: World, recorder: Recorder, history: History): readonly Vio
   });
 }
 
-export async function run({ acksPerRoundMax, planted, rounds, seed, world }: RunOptions): Promise<RunResult> {
+export async function run({
+  acksPerRoundMax,
+  planted,
+  rounds,
+  seed,
+  workers = 0,
+  world,
+}: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const target = new Target(random);
   const recorder = new Recorder(world === 'narrow');
@@ -155,7 +179,7 @@ export async function run({ acksPerRoundMax, planted, rounds, seed, world }: Run
   let faults: Faults | undefined;
   const server = await ServerProcess.start({
     command: serverCommand(planted),
-    env: { ...ALWAYS, ...WINDOWS[world] },
+    env: { ...ALWAYS, ...WINDOWS[world], LATCHKEY_WORKERS: String(workers) },
     onMessage: (message) => faults?.onMessage(message),
   });
   cleanup.defer(() => server.dispose());
@@ -179,11 +203,11 @@ export async function run({ acksPerRoundMax, planted, rounds, seed, world }: Run
   target.stopWriters();
   await writers;
   await expireAll(server, faults);
-  await settle(server, watchers);
+  const lastVersion = await settle(server, watchers);
   const progress = await progressOf(server.url);
   const { log, violations } = readJournal(join(server.data, JOURNAL));
   const entries = new Map(
-    [...(await readEntries(server.url))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
+    [...(await readEntries(server.url, lastVersion))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
   );
   const history: History = {
     acks: acksOf(recorder, log),
@@ -196,7 +220,7 @@ export async function run({ acksPerRoundMax, planted, rounds, seed, world }: Run
     violations: [
       ...recorder.violations,
       ...violations,
-      ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS])),
+      ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS], lastVersion)),
       ...checkOutcomes(recorder, log),
       ...appliedOnce(recorder.keyed, log),
       ...progressExact(log, progress),

@@ -43,7 +43,9 @@ async function runOnce(seed: number): Promise<void> {
   try {
     const result = await run({ ...plan, seed, acksPerRoundMax: 1000 });
     summary.add(result);
-    say(`seed ${seed}, ${plan.world}: ${JSON.stringify(result.counts)}, violations ${result.violations.length}`);
+    say(
+      `seed ${seed}, ${plan.world}${plan.workers > 0 ? `, ${plan.workers} workers` : ''}: ${JSON.stringify(result.counts)}, violations ${result.violations.length}`,
+    );
     if (result.violations.length === 0) return;
     say(`  ${plan.rounds.map((kinds) => kinds.join(' + ')).join(', ')}\n${report(result.violations)}`);
   } catch (error) {
