@@ -229,7 +229,8 @@ export class Follower implements FollowingView {
     let pages = 0;
     for (const [partition, start] of from.entries()) {
       const until = this.head(partition);
-      if (until > start && this.historyFloor(partition) > start) return false;
+      const heldFrom = Math.max(this.historyFloor(partition), this.tombstoneFloor(partition));
+      if (until > start && heldFrom > start) return false;
       for (let after = start; after < until; ) {
         if (pages === PAGES_MAX) return false;
         pages += 1;
