@@ -145,10 +145,16 @@ export async function startWorker(parts: WorkerParts): Promise<void> {
   const channel = new Channel<OwnerFrame, WorkerFrame>(socket, (frame) => link.take(frame), parts.onOwnerGone);
   let serving: Serving | undefined;
   let follower: InstanceType<typeof Follower> | undefined;
+  const tellShown = () => {
+    if (settings.workers > 1 && follower?.isOpen === true) link.tellShown(follower.step);
+  };
   const link = new OwnerLink({
     channel,
     state: order.state,
-    onNews: ({ nowMicros, step }) => follower?.announce(step, nowMicros),
+    onNews: ({ nowMicros, step }) => {
+      follower?.announce(step, nowMicros);
+      tellShown();
+    },
     onStop: () => told.resolve(),
     report: async () => ({
       connections: serving?.http.connections() ?? 0,
@@ -159,6 +165,7 @@ export async function startWorker(parts: WorkerParts): Promise<void> {
   try {
     follower = new Follower({ directory: settings.data, clock, reportFault, step: order.step });
     await follower.opened(OPENED_MS);
+    tellShown();
     const log = new ForwardingLog({ kind: order.kind, owner: link, view: follower, limits: settings.limits });
     serving = await serve({ settings, log, clock, logger, workers: link, bound: port });
     channel.send({ kind: 'ready' });

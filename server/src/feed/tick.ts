@@ -89,6 +89,8 @@ export class Tick {
   /** The view moved on without telling what changed. Only in a turn of its own. */
   skip(): void {
     this.run();
+    // What came from within an outlet's write is in the view too.
+    this.#pending = [];
     const { head, onMoved, onSkipped } = this.#setup;
     const before = head.heads;
     head.refresh();

@@ -87,6 +87,10 @@ export class Follower implements FollowingView {
     this.#reads = new ViewReads(this.#store, this.#shown.state, () => this.#clock.nowMicros());
   }
 
+  get isOpen(): boolean {
+    return this.#shown.state.steps <= this.#announced;
+  }
+
   /** The step up to which everything is shown here. */
   get step(): number {
     return this.#shown.state.steps;
@@ -115,7 +119,7 @@ export class Follower implements FollowingView {
    * @throws LatchkeyError `position-ahead` when nothing more was announced within `timeoutMs`
    */
   opened(timeoutMs: number): Promise<void> {
-    return this.#waiters.until(() => this.#shown.state.steps <= this.#announced, timeoutMs);
+    return this.#waiters.until(() => this.isOpen, timeoutMs);
   }
 
   shown(step: number, timeoutMs: number): Promise<void> {
@@ -225,7 +229,8 @@ export class Follower implements FollowingView {
     let pages = 0;
     for (const [partition, start] of from.entries()) {
       const until = this.head(partition);
-      if (until > start && this.historyFloor(partition) > start) return false;
+      const heldFrom = Math.max(this.historyFloor(partition), this.tombstoneFloor(partition));
+      if (until > start && heldFrom > start) return false;
       for (let after = start; after < until; ) {
         if (pages === PAGES_MAX) return false;
         pages += 1;

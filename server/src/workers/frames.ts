@@ -59,6 +59,8 @@ export type WorkerFrame =
   /** It could not start, and exits. */
   | { readonly kind: 'failed'; readonly error: PortableError }
   | { readonly kind: 'pong' }
+  /** Reads here show everything up to that step; told where there are other workers. */
+  | { readonly kind: 'shown'; readonly step: number }
   | { [Name in CallName]: CallFrame<Name> }[CallName]
   | { readonly kind: 'report'; readonly id: number; readonly report: ProcessReport };
 

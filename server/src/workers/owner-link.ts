@@ -45,6 +45,7 @@ export class OwnerLink implements LogOwner {
   #nextId = 1;
   #state: LogState;
   #silentTicks = 0;
+  #toldStep = -1;
 
   constructor(options: OwnerLinkOptions) {
     this.#options = options;
@@ -66,6 +67,13 @@ export class OwnerLink implements LogOwner {
     } else if (frame.kind === 'answer' || frame.kind === 'refusal') this.#settle(frame);
     else if (frame.kind === 'tell') void this.#tell(frame.id);
     else this.#options.onStop();
+  }
+
+  /** Reads here show everything up to that step. */
+  tellShown(step: number): void {
+    if (step <= this.#toldStep) return;
+    this.#toldStep = step;
+    this.#channel.send({ kind: 'shown', step });
   }
 
   submit(batch: Calls['submit']['asked']): Promise<Calls['submit']['answer']> {

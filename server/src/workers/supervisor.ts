@@ -3,6 +3,7 @@ import { LatchkeyError } from '@latchkey/client';
 import type { WorkerReport } from '../gateways/gateway.ts';
 import type { Log } from '../log/log.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
+import { Abreast } from './abreast.ts';
 import { type CallName, type Calls, type OwnerFrame, type OwnerNews, portable, type WorkerFrame } from './frames.ts';
 import { type WorkerEnd, WorkerProcess } from './worker-process.ts';
 
@@ -72,12 +73,14 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #times: SupervisorTimes;
   readonly #places: readonly Place[];
+  readonly #abreast: Abreast;
   #pings: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#times = { ...TIMES, ...options.times };
+    this.#abreast = new Abreast(options.step);
     this.#places = Array.from({ length: options.count }, (_, index) => ({
       number: index + 1,
       worker: undefined,
@@ -137,8 +140,10 @@ export class Supervisor {
       number: place.number,
       child: spawn(place.number),
       news,
-      onCall: (frame, reply) => this.#answer(frame, reply),
+      onShown: (shown) => this.#abreast.shown(worker, shown),
+      onCall: (frame, reply) => this.#answer(worker, frame, reply),
     });
+    this.#abreast.join(worker);
     place.worker = worker;
     const beganMs = monotonicMs();
     const patience = setTimeout(() => worker.kill(), this.#times.startMs);
@@ -158,6 +163,7 @@ export class Supervisor {
   #replace(place: Place, worker: WorkerProcess, { code, reason, signal }: WorkerEnd, livedMs: number): void {
     const { logger, onGone, onHopeless, random } = this.#options;
     place.worker = undefined;
+    this.#abreast.leave(worker);
     onGone();
     if (this.#isStopping) return;
     const { backoffMaxMs, backoffMinMs, failedStartsMax, provenMs } = this.#times;
@@ -197,9 +203,17 @@ export class Supervisor {
     }
   }
 
-  #answer({ asked, id, name }: Extract<WorkerFrame, { kind: 'call' }>, reply: (frame: OwnerFrame) => void): void {
+  #answer(
+    worker: WorkerProcess,
+    { asked, id, name }: Extract<WorkerFrame, { kind: 'call' }>,
+    reply: (frame: OwnerFrame) => void,
+  ): void {
     this.#carryOut(name, asked).then(
-      (value) => reply({ kind: 'answer', id, value }),
+      (value) => {
+        const answer = () => reply({ kind: 'answer', id, value });
+        if (name === 'submit') this.#abreast.when(this.#options.step(), worker, answer);
+        else answer();
+      },
       (error: unknown) => {
         if (!(error instanceof LatchkeyError)) this.#options.reportFault('workers', error);
         reply({ kind: 'refusal', id, error: portable(error) });

@@ -14,6 +14,7 @@ export interface WorkerProcessOptions {
   readonly number: number;
   readonly child: ChildProcess;
   readonly news: () => OwnerNews;
+  readonly onShown: (step: number) => void;
   readonly onCall: (frame: Extract<WorkerFrame, { kind: 'call' }>, reply: (frame: OwnerFrame) => void) => void;
 }
 
@@ -128,7 +129,8 @@ export class WorkerProcess {
 
   #take(frame: WorkerFrame): void {
     this.#missedPings = 0;
-    if (frame.kind === 'call') this.#options.onCall(frame, (reply) => this.#channel.send(reply));
+    if (frame.kind === 'call') this.#options.onCall(frame, (reply) => this.#reply(reply));
+    else if (frame.kind === 'shown') this.#options.onShown(frame.step);
     else if (frame.kind === 'pong') this.#isPongOwed = false;
     else if (frame.kind === 'report') this.#asked.get(frame.id)?.(frame.report);
     else if (frame.kind === 'failed') this.#reason = fromPortable(frame.error);
@@ -137,6 +139,12 @@ export class WorkerProcess {
       this.#hasServed = true;
       this.#ready.resolve();
     }
+  }
+
+  #reply(frame: OwnerFrame): void {
+    // Whoever is answered finds the log in the state that the answer speaks of.
+    if (JSON.stringify(this.#options.news().state) !== this.#toldState) this.wake();
+    this.#channel.send(frame);
   }
 
   #news(): OwnerNews {
