@@ -3,6 +3,7 @@ import {
   type Command,
   type KeyCommand,
   type Outcome,
+  type PutCommand,
   REMOVED_KEYS_MAX,
   type Refusal,
   type RemoveMatchingCommand,
@@ -166,7 +167,7 @@ export class BatchRun {
     if (!access.allowed(this.batch.principal, action, command.key)) {
       return refused('forbidden', `This principal may not ${action} that key.`, 'key');
     }
-    const entry = stage.get(command.key);
+    const entry = isPlainPut(command) ? stage.before(command.key) : stage.get(command.key);
     if ((command.op === 'put' || command.op === 'merge') && this.#isStoreFull(entry, stage)) {
       const limit = settings.limits.storeBytesMax;
       const message = `The store holds limits.storeBytesMax (${limit} bytes): new keys are refused until something is removed or the setting is raised.`;
@@ -302,4 +303,15 @@ function tooBig(): LatchkeyError {
     'A batch that is atomic, fenced or carries source progress must fit one step of 1,000 changes and 1 MiB; send it in smaller ones.',
     { limit: 1000 },
   );
+}
+
+/** Nothing of the entry goes into its outcome or its change, so only what decides it is read. */
+function isPlainPut(command: KeyCommand): boolean {
+  return (
+    command.op === 'put' && command.returnPrevious !== true && command.ifVersion === undefined && !hasPresence(command)
+  );
+}
+
+function hasPresence({ ifAbsent, ifPresent, keepExpiry }: PutCommand): boolean {
+  return ifAbsent === true || ifPresent === true || keepExpiry === true;
 }

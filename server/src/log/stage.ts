@@ -1,6 +1,6 @@
 import { placeChange } from '../commands/decision.ts';
 import { type Change, type ChangeDraft, payloadBytes } from '../shared/change.ts';
-import type { Placed, View } from '../view/view.ts';
+import type { Placed, View, WritableView } from '../view/view.ts';
 
 /** A durable step holds at most this, or one change of any size. */
 export const STEP_CHANGES_MAX = 1000;
@@ -8,6 +8,9 @@ export const STEP_BYTES_MAX = 1024 * 1024;
 
 /** What a change takes beside its value, roughly: enough for a bound. */
 const CHANGE_OVERHEAD_BYTES = 100;
+
+/** What a stage asks of the view. */
+export type StageView = Pick<View, 'get' | 'head' | 'nowMicros'> & Pick<WritableView, 'before'>;
 
 export interface Mark {
   readonly placed: number;
@@ -25,15 +28,15 @@ export class Stage {
   readonly placed: Placed[] = [];
   /** The log's `now` for the whole step. */
   readonly nowMicros: number;
-  readonly #view: View;
+  readonly #view: StageView;
   readonly #partition = 0;
   readonly #latest = new Map<string, Change>();
   /** What was read last: a command reads its key before it is given its place. */
-  #read: { readonly key: string; readonly entry: Change | undefined } | undefined;
+  #read: { readonly key: string; readonly entry: Change | undefined; readonly isWhole: boolean } | undefined;
   readonly #undos: (() => void)[] = [];
   #bytes = 0;
 
-  constructor(view: View) {
+  constructor(view: StageView) {
     this.#view = view;
     this.nowMicros = view.nowMicros();
   }
@@ -59,7 +62,17 @@ export class Stage {
   get(key: string): Change | undefined {
     const staged = this.#latest.get(key);
     if (staged !== undefined) return staged;
-    if (this.#read?.key !== key) this.#read = { key, entry: this.#view.get(key) };
+    if (this.#read?.key !== key || !this.#read.isWhole) {
+      this.#read = { key, entry: this.#view.get(key), isWhole: true };
+    }
+    return this.#read.entry;
+  }
+
+  /** As `get`, for deciding a plain put: what it doesn't ask for is not read. */
+  before(key: string): Change | undefined {
+    const staged = this.#latest.get(key);
+    if (staged !== undefined) return staged;
+    if (this.#read?.key !== key) this.#read = { key, entry: this.#view.before(key), isWhole: false };
     return this.#read.entry;
   }
 
@@ -70,7 +83,7 @@ export class Stage {
 
   /** Gives a draft its place. */
   add(draft: ChangeDraft): Change {
-    const before = this.get(draft.key);
+    const before = this.before(draft.key);
     const offset = this.#view.head(this.#partition) + this.placed.length + 1;
     const change = placeChange(draft, before, { partition: this.#partition, offset });
     this.placed.push({ change, before });

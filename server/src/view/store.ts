@@ -7,19 +7,20 @@ import {
   checkFormat,
   corrupt,
   type Environment,
+  KEY_BYTES_MAX,
   openEnvironment,
   readJson,
   STORE_FILE,
+  textKey,
 } from './environment.ts';
 import { writePlaceKey } from './keys.ts';
+import { entryOfPlace } from './place.ts';
 import { decodeRecord } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
+import type { StepBytes } from './step-bytes.ts';
 
 const STATE_KEY = Buffer.from('state');
-const ENTRY_BYTES = 10;
-/** The longest key that LMDB takes with its pages of 4 KiB. */
-const KEY_BYTES_MAX = 1978;
 const FREE_BYTES_LOW = 1024 * 1024;
 
 /** Where tests make the disk fail, wait or lose power. */
@@ -112,12 +113,16 @@ export class Store {
       : { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
   }
 
-  writePlace(key: Buffer, change: Change): void {
-    const place = Buffer.allocUnsafe(ENTRY_BYTES);
-    place[0] = change.partition;
-    place[1] = change.op === 'remove' ? 1 : 0;
-    place.writeDoubleLE(change.offset, 2);
-    this.keep(this.entries.put(key, place));
+  /**
+   * The last change of a key for the one that will replace it: most of them need no more of it than its place tells, so its record
+   * is read when something else is asked for. MUST be asked before the step is applied that replaces it.
+   */
+  before(key: string): Change | undefined {
+    const stored = this.entries.getBinaryFast(textKey(key));
+    if (stored === undefined) return undefined;
+    const partition = stored[0] as number;
+    const offset = stored.readDoubleLE(2);
+    return entryOfPlace(stored, key, partition, offset, this) ?? this.change(partition, offset);
   }
 
   change(partition: number, offset: number): Change | undefined {
@@ -130,8 +135,11 @@ export class Store {
     return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset));
   }
 
-  putChange(partition: number, offset: number, record: Buffer): void {
-    this.keep(this.changes.put(writePlaceKey(this.#placeKey, partition, offset), record));
+  /** `bytes` are read while the transaction runs: they MUST stay as they are until it ended. */
+  putChange(change: Change, bytes: StepBytes, index: number): void {
+    const key = writePlaceKey(this.#placeKey, change.partition, change.offset);
+    this.keep(this.changes.put(key, bytes.record(index)));
+    this.keep(this.entries.put(textKey(change.key), bytes.place(index)));
   }
 
   removeChange(partition: number, offset: number): void {

@@ -114,6 +114,11 @@ export interface WritableView extends View {
    * @throws LatchkeyError `storage-full`: nothing of the step was kept, and the view goes on as it was.
    */
   apply(step: Step): Promise<void>;
+  /**
+   * As `get`, for what is decided next and handed back as `Placed.before`: parts of it may be read only when they are asked for,
+   * which MUST be before the step that replaces it is durable.
+   */
+  before(key: string): Change | undefined;
   table(name: TableName): Table;
   /** What is due at or before a moment, earliest first. */
   due(nowMicros: number, max: number): readonly Due[];
