@@ -50,12 +50,16 @@ export class BatchRun {
   readonly outcomes: Outcome[] = [];
   readonly #parts: BatchParts;
   readonly #mustFitOneStep: boolean;
+  readonly #versionOf: (change: Change) => Version;
+  /** For the stage that it was made for: each of its commands is decided at the same moment. */
+  #context: { readonly stage: Stage; readonly decide: DecideContext } | undefined;
   #next = 0;
   #removal: Removal | undefined;
 
   constructor(batch: Batch, parts: BatchParts) {
     this.batch = batch;
     this.#parts = parts;
+    this.#versionOf = (change) => parts.view.epochs.version(change);
     const { atomic, deadLetters, fence, progress } = batch;
     this.#mustFitOneStep =
       atomic === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
@@ -162,7 +166,7 @@ export class BatchRun {
   }
 
   #decideKey(command: KeyCommand, stage: Stage): Outcome {
-    const { access, settings, view } = this.#parts;
+    const { access, settings } = this.#parts;
     const action = command.op === 'read' ? 'read' : 'write';
     if (!access.allowed(this.batch.principal, action, command.key)) {
       return refused('forbidden', `This principal may not ${action} that key.`, 'key');
@@ -173,15 +177,17 @@ export class BatchRun {
       const message = `The store holds limits.storeBytesMax (${limit} bytes): new keys are refused until something is removed or the setting is raised.`;
       return refused('store-full', message, 'key', limit);
     }
-    const decision = decide(entry, command, this.#context(stage, view));
+    const decision = decide(entry, command, this.#contextOf(stage));
     let last = entry;
     for (const draft of decision.drafts) last = stage.add(draft);
-    return finishOutcome(decision.outcome, last, (change) => view.epochs.version(change));
+    return finishOutcome(decision.outcome, last, this.#versionOf);
   }
 
-  #context(stage: Stage, view: View): DecideContext {
-    const { deciding, limits } = this.#parts.settings;
-    return {
+  #contextOf(stage: Stage): DecideContext {
+    if (this.#context?.stage === stage) return this.#context.decide;
+    const { settings, view } = this.#parts;
+    const { deciding, limits } = settings;
+    const decide: DecideContext = {
       now: stage.nowMicros,
       maxFutureSkewMicros: deciding.maxFutureSkewMs * 1000,
       valueBytesMax: limits.valueBytesMax,
@@ -189,6 +195,8 @@ export class BatchRun {
       holdsVersion: ({ epoch, partition, offset }) =>
         view.epochs.holds(epoch, partition, offset) && offset <= view.head(partition) + stage.placed.length,
     };
+    this.#context = { stage, decide };
+    return decide;
   }
 
   #isStoreFull(entry: Change | undefined, stage: Stage): boolean {
