@@ -13,9 +13,9 @@ const limits = { ...DEFAULT_SETTINGS.limits, keyBytesMax: 16, valueBytesMax: 600
 function agreed(text: string, from = 0, to = text.length): unknown {
   const plain = decodePlainPut(text, from, to, limits);
   if (plain === undefined) return undefined;
-  const any = decodeAnyCommand(text, from, to, limits);
-  assert.deepEqual(plain, any, text);
-  assert.equal(JSON.stringify(plain), JSON.stringify(any), text);
+  const other = decodeAnyCommand(text, from, to, limits);
+  assert.deepEqual(plain, other, text);
+  assert.equal(JSON.stringify(plain), JSON.stringify(other), text);
   return plain;
 }
 

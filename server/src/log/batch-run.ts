@@ -66,6 +66,23 @@ export class BatchRun {
   }
 
   /**
+   * Whether nothing but keys' last changes decides it, and nothing is kept beside its changes: then it can be decided on a step that
+   * may still fail, and decided again.
+   */
+  get isPlain(): boolean {
+    if (this.#mustFitOneStep || this.batch.sender !== undefined) return false;
+    return this.batch.commands.every(
+      (command) => 'outcome' in command || (command.op !== 'removeMatching' && command.idempotencyKey === undefined),
+    );
+  }
+
+  /** Forgets what was decided after the first `outcomes`; of a plain batch only, whose stage is thrown away. */
+  rewind(outcomes: number): void {
+    this.outcomes.length = outcomes;
+    this.#next = outcomes;
+  }
+
+  /**
    * Decides as much as the stage takes. `more`: the stage must become durable before the rest.
    * @throws LatchkeyError for the batch as a whole; the stage is then as before.
    */
@@ -193,7 +210,7 @@ export class BatchRun {
       valueBytesMax: limits.valueBytesMax,
       origin: this.batch.origin,
       holdsVersion: ({ epoch, partition, offset }) =>
-        view.epochs.holds(epoch, partition, offset) && offset <= view.head(partition) + stage.placed.length,
+        view.epochs.holds(epoch, partition, offset) && offset <= (partition === 0 ? stage.head : view.head(partition)),
     };
     this.#context = { stage, decide };
     return decide;

@@ -137,7 +137,9 @@ export class LmdbView implements WritableView {
   }
 
   before(key: string): Change | undefined {
-    return this.#store.before(key);
+    const before = this.#store.before(key);
+    // What a failed flush left behind was never durable.
+    return before !== undefined && before.offset > this.head(before.partition) ? this.get(key) : before;
   }
 
   at(partition: number, offset: number): Change | undefined {
@@ -189,7 +191,7 @@ export class LmdbView implements WritableView {
       const draft = draftOf(this.#reads.state);
       draft.nowMicros = Math.max(draft.nowMicros, step.nowMicros);
       const { bytes, collected, write } = this.#prepare(step, draft);
-      await this.#store.commit(write, bytes);
+      await this.#store.commit(write, bytes, step.onFlushing);
       this.#reads.adopt(draft);
       this.#remember(step.placed, collected);
     } finally {

@@ -178,12 +178,12 @@ export class Store {
    *
    * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.
    */
-  async commit(write: () => void, bytes = 0): Promise<void> {
+  async commit(write: () => void, bytes = 0, onFlushing?: () => void): Promise<void> {
     let thrown: unknown;
     try {
       if (this.#failpoints.beforeCommit !== undefined) await this.#failpoints.beforeCommit();
       await this.#room.make(bytes);
-      await this.environment.root.batch(() => {
+      const written = this.environment.root.batch(() => {
         try {
           write();
         } catch (error) {
@@ -191,6 +191,8 @@ export class Store {
           thrown = error;
         }
       });
+      onFlushing?.();
+      await written;
     } catch (error) {
       throw await this.#translate(error);
     } finally {

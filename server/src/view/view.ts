@@ -97,6 +97,8 @@ export interface Step {
   readonly collectMax?: number;
   /** Writes to tables in the same transaction. */
   readonly also?: () => void;
+  /** Called once all is handed over and only the flush is waited for; never where it comes to nothing before. MUST NOT throw. */
+  readonly onFlushing?: () => void;
 }
 
 /** An entry whose expiry or freshness is due. */
