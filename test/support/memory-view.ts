@@ -134,6 +134,10 @@ export class MemoryView implements View {
     return this.#part(partition).tombstoneFloor;
   }
 
+  before(key: string): Change | undefined {
+    return this.get(key);
+  }
+
   get(key: string): Change | undefined {
     return this.#last.get(key);
   }

@@ -1,6 +1,7 @@
 import { type Change, isLive, payloadBytes } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import { afterPrefix, offsetOf, placeKey } from './keys.ts';
+import { whole } from './place.ts';
 import { decodeRecord } from './record.ts';
 import type { ViewState } from './state.ts';
 import type { Place, Store } from './store.ts';
@@ -27,8 +28,10 @@ export class ViewReads {
   #state: ViewState;
   #historyFloors: readonly number[];
   #tombstoneFloors: readonly number[];
-  /** What the step under way replaces: by key, and by partition and offset. */
-  #before = new Map<string, Change | undefined>();
+  /** The step under way, and what it replaces by key, gathered when a reader first asks. */
+  #placed: readonly Placed[] = [];
+  #before: ReadonlyMap<string, Change | undefined> | undefined;
+  /** By partition and offset, what it replaces and whose records it may take. */
   #replaced: Replaced = [];
   /** The same in offset order, sorted when a scan first asks. */
   #sorted: (readonly Change[] | undefined)[] = [];
@@ -60,8 +63,8 @@ export class ViewReads {
     collected: readonly Collected[],
   ): void {
     this.#replaced = replaced;
-    // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
-    for (const { change, before } of placed) if (!this.#before.has(change.key)) this.#before.set(change.key, before);
+    this.#placed = placed;
+    this.#before = undefined;
     const historyFloors = [...this.#historyFloors];
     for (const { partition, floor } of trims)
       historyFloors[partition] = Math.max(historyFloors[partition] as number, floor);
@@ -83,7 +86,8 @@ export class ViewReads {
   endStep(): void {
     this.#historyFloors = this.#state.historyFloors;
     this.#tombstoneFloors = this.#state.tombstoneFloors;
-    this.#before = new Map();
+    this.#placed = [];
+    this.#before = undefined;
     this.#replaced = [];
     this.#sorted = [];
   }
@@ -91,7 +95,7 @@ export class ViewReads {
   get(key: string): Change | undefined {
     const place = this.#store.place(Buffer.from(key));
     if (place === undefined) return undefined;
-    if (this.#isBeyond(place)) return this.#before.get(key);
+    if (this.#isBeyond(place)) return this.#beforeOf(key);
     return this.#store.change(place.partition, place.offset);
   }
 
@@ -190,8 +194,20 @@ export class ViewReads {
 
   #entryAt(key: string, stored: Buffer): Change | undefined {
     const place = { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
-    if (this.#isBeyond(place)) return this.#before.get(key);
+    if (this.#isBeyond(place)) return this.#beforeOf(key);
     return place.isRemove ? undefined : this.#store.change(place.partition, place.offset);
+  }
+
+  #beforeOf(key: string): Change | undefined {
+    if (this.#before === undefined) {
+      const before = new Map<string, Change | undefined>();
+      // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
+      for (const placed of this.#placed)
+        if (!before.has(placed.change.key)) before.set(placed.change.key, placed.before);
+      this.#before = before;
+    }
+    const before = this.#before.get(key);
+    return before === undefined ? undefined : whole(before);
   }
 
   #isBeyond(place: Place): boolean {
@@ -202,7 +218,7 @@ export class ViewReads {
     const place = this.#store.place(Buffer.from(change.key));
     if (place === undefined) return true;
     if (!this.#isBeyond(place)) return place.offset !== change.offset;
-    return this.#before.get(change.key)?.offset !== change.offset;
+    return this.#beforeOf(change.key)?.offset !== change.offset;
   }
 }
 

@@ -8,20 +8,21 @@ import {
   corrupt,
   type Environment,
   holdNewest,
+  KEY_BYTES_MAX,
   type Moment,
   openEnvironment,
   readJson,
   STORE_FILE,
+  textKey,
 } from './environment.ts';
 import { writePlaceKey } from './keys.ts';
+import { entryOfPlace } from './place.ts';
 import { decodeRecord } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
+import type { StepBytes } from './step-bytes.ts';
 
 const STATE_KEY = Buffer.from('state');
-const ENTRY_BYTES = 10;
-/** The longest key that LMDB takes with its pages of 4 KiB. */
-const KEY_BYTES_MAX = 1978;
 const FREE_BYTES_LOW = 1024 * 1024;
 
 /** Where tests make the disk fail, wait or lose power. */
@@ -123,12 +124,16 @@ export class Store {
       : { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
   }
 
-  writePlace(key: Buffer, change: Change): void {
-    const place = Buffer.allocUnsafe(ENTRY_BYTES);
-    place[0] = change.partition;
-    place[1] = change.op === 'remove' ? 1 : 0;
-    place.writeDoubleLE(change.offset, 2);
-    this.keep(this.entries.put(key, place));
+  /**
+   * The last change of a key for the one that will replace it: most of them need no more of it than its place tells, so its record
+   * is read when something else is asked for. MUST be asked before the step is applied that replaces it.
+   */
+  before(key: string): Change | undefined {
+    const stored = this.entries.getBinaryFast(textKey(key));
+    if (stored === undefined) return undefined;
+    const partition = stored[0] as number;
+    const offset = stored.readDoubleLE(2);
+    return entryOfPlace(stored, key, partition, offset, this) ?? this.change(partition, offset);
   }
 
   change(partition: number, offset: number): Change | undefined {
@@ -141,8 +146,11 @@ export class Store {
     return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset), this.moment);
   }
 
-  putChange(partition: number, offset: number, record: Buffer): void {
-    this.keep(this.changes.put(writePlaceKey(this.#placeKey, partition, offset), record));
+  /** `bytes` are read while the transaction runs: they MUST stay as they are until it ended. */
+  putChange(change: Change, bytes: StepBytes, index: number): void {
+    const key = writePlaceKey(this.#placeKey, change.partition, change.offset);
+    this.keep(this.changes.put(key, bytes.record(index)));
+    this.keep(this.entries.put(textKey(change.key), bytes.place(index)));
   }
 
   removeChange(partition: number, offset: number): void {
@@ -181,12 +189,12 @@ export class Store {
    *
    * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.
    */
-  async commit(write: () => void, bytes = 0): Promise<void> {
+  async commit(write: () => void, bytes = 0, onFlushing?: () => void): Promise<void> {
     let thrown: unknown;
     try {
       if (this.#failpoints.beforeCommit !== undefined) await this.#failpoints.beforeCommit();
       await this.#room.make(bytes);
-      await this.environment.root.batch(() => {
+      const written = this.environment.root.batch(() => {
         try {
           write();
         } catch (error) {
@@ -194,6 +202,8 @@ export class Store {
           thrown = error;
         }
       });
+      onFlushing?.();
+      await written;
     } catch (error) {
       throw await this.#translate(error);
     } finally {

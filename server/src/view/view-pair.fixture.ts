@@ -302,7 +302,7 @@ export class ViewPair {
     const heads = [...this.#heads()];
     const latest = new Map<string, Change>();
     return drafts.map((draft) => {
-      const before = latest.get(draft.key) ?? this.model.get(draft.key);
+      const before = latest.get(draft.key) ?? this.view.before(draft.key);
       const { partition = 0 } = draft;
       const offset = (heads[partition] as number) + 1;
       heads[partition] = offset;

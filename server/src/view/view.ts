@@ -115,6 +115,8 @@ export interface Step {
   readonly collectMax?: number;
   /** Writes to tables in the same transaction. */
   readonly also?: () => void;
+  /** Called once all is handed over and only the flush is waited for; never where it comes to nothing before. MUST NOT throw. */
+  readonly onFlushing?: () => void;
 }
 
 /** An entry whose expiry or freshness is due. */
@@ -134,6 +136,11 @@ export interface WritableView extends View {
   apply(step: Step): Promise<void>;
   /** Steps applied to this store so far. */
   readonly steps: number;
+  /**
+   * As `get`, for what is decided next and handed back as `Placed.before`: parts of it may be read only when they are asked for,
+   * which MUST be before the step that replaces it is durable.
+   */
+  before(key: string): Change | undefined;
   table(name: TableName): Table;
   /** What is due at or before a moment, earliest first. */
   due(nowMicros: number, max: number): readonly Due[];
