@@ -176,10 +176,10 @@ export class Faults {
 
   async fillDisk(random: Random): Promise<void> {
     this.#refused = Promise.withResolvers();
-    await this.#order({ order: 'disk', isFull: true });
+    await this.#order({ order: 'disk', fullAt: random.pick(['begin', 'flush'] as const) });
     await within(this.#refused.promise, 'a commit to refuse');
     await sleep(random.between(50, 800));
-    await this.#order({ order: 'disk', isFull: false });
+    await this.#order({ order: 'disk', fullAt: undefined });
   }
 
   async cut(): Promise<void> {

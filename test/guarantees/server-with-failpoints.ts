@@ -10,7 +10,7 @@ import { copyFileSync, existsSync, openSync, readFileSync, truncateSync, writeSy
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { parseVersion } from '@latchkey/client';
+import { LatchkeyError, parseVersion } from '@latchkey/client';
 import { processEnvironment } from '../../server/src/config/environment.ts';
 import { loadSettings } from '../../server/src/config/load-settings.ts';
 import { makeFeed } from '../../server/src/feed/live-feed.ts';
@@ -30,7 +30,7 @@ class Failpoints {
   shiftMs = 0;
   view: LmdbView | undefined;
   readonly #store: string;
-  #isFull = false;
+  #fullAt: 'begin' | 'flush' | undefined;
   #death: Extract<Order, { order: 'die' }> | undefined;
   #copyTo: string | undefined;
   #held: PromiseWithResolvers<void> | undefined;
@@ -41,14 +41,14 @@ class Failpoints {
 
   obey(order: Order): void {
     if (order.order === 'clock') this.#setClock(order.shiftMs);
-    else if (order.order === 'disk') this.#isFull = order.isFull;
+    else if (order.order === 'disk') this.#fullAt = order.fullAt;
     else if (order.order === 'die') this.#death = order;
     else if (order.order === 'hold') this.#copyTo = order.copyTo;
     else this.#held?.resolve();
   }
 
   beforeCommit(): void {
-    if (this.#isFull) {
+    if (this.#fullAt === 'begin') {
       tell({ report: 'refused' });
       throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     }
@@ -58,6 +58,15 @@ class Failpoints {
     copyFileSync(this.#store, this.#copyTo);
     this.#copyTo = undefined;
     this.#held = Promise.withResolvers();
+  }
+
+  duringCommit(): void {
+    if (this.#fullAt !== 'flush') return;
+    tell({ report: 'refused' });
+    throw new LatchkeyError(
+      'storage-full',
+      'The disk is full, by order of the harness; nothing of this step was kept.',
+    );
   }
 
   async afterCommit(): Promise<void> {
@@ -134,6 +143,7 @@ async function openView(options: LmdbViewOptions): Promise<LmdbView> {
   const view = await LmdbView.open({
     ...options,
     beforeCommit: () => failpoints.beforeCommit(),
+    duringCommit: () => failpoints.duringCommit(),
     afterCommit: () => {
       const flushed = failpoints.afterCommit();
       return bug?.isFlushIgnored === true ? undefined : flushed;

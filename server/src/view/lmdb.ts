@@ -89,7 +89,8 @@ export class LmdbView implements WritableView {
     let store: Store | undefined;
     try {
       const partitions = options.partitions ?? 1;
-      store = new Store(options.directory, { beforeCommit: options.beforeCommit, afterCommit: options.afterCommit });
+      const { afterCommit, beforeCommit, duringCommit } = options;
+      store = new Store(options.directory, { beforeCommit, duringCommit, afterCommit });
       const state = store.readState(partitions);
       const first = state.heads.map((head) => head + 1);
       const epochs = startEpoch(store, readEpochs(store.meta, options.directory), first);

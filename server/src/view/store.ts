@@ -29,6 +29,8 @@ const FREE_BYTES_LOW = 1024 * 1024;
 export interface Failpoints {
   /** Before each transaction; what it throws is treated as a failing disk. */
   readonly beforeCommit?: (() => void | Promise<void>) | undefined;
+  /** While the transaction is handed over, before anything is put into it; what it throws fails it when it is flushed. */
+  readonly duringCommit?: (() => void) | undefined;
   /** The transaction is flushed, and nobody knows of it yet. */
   readonly afterCommit?: (() => void | Promise<void>) | undefined;
 }
@@ -196,6 +198,7 @@ export class Store {
       await this.#room.make(bytes);
       const written = this.environment.root.batch(() => {
         try {
+          this.#failpoints.duringCommit?.();
           write();
         } catch (error) {
           // LMDB keeps what was put before an exception: the caller must not go on as if nothing had been.
