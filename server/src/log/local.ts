@@ -113,7 +113,7 @@ export class LocalLog implements Log {
       this.#pendingCommands + batch.commands.length > pendingCommandsMax ||
       this.#pendingBytes + bytes > pendingBytesMax;
     // A single batch may be bigger than the bound on what waits; it is let in when nothing does.
-    if (isOver && this.#jobs.length > 0) {
+    if (isOver && (this.#jobs.length > 0 || this.#ahead !== undefined)) {
       const message = `${this.#pendingCommands} commands (${this.#pendingBytes} bytes) wait to be written already; come back in a second.`;
       return Promise.reject(new LatchkeyError('overloaded', message, { retryAfter: 1 }));
     }
@@ -185,11 +185,15 @@ export class LocalLog implements Log {
     try {
       let hasMoreDue = true;
       // Asked anew after each step: whoever was just answered may have submitted again in the same turn.
-      while (hasMoreDue || this.#jobs.length > 0 || this.#leaseWrites.length > 0) hasMoreDue = await this.#step();
+      while (hasMoreDue || this.#hasWork) hasMoreDue = await this.#step();
     } finally {
       this.#pump = undefined;
       this.#schedule();
     }
+  }
+
+  get #hasWork(): boolean {
+    return this.#jobs.length > 0 || this.#ahead !== undefined || this.#leaseWrites.length > 0;
   }
 
   /** Decides and commits one step; whether more is due already. */
