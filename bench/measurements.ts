@@ -1,0 +1,15 @@
+/** What `npm run bench` measures, in the order of its table: a measurement is one line here and a file of its own. */
+import { fanOut } from './fan-out.ts';
+import type { Measurement } from './figures.ts';
+import { idle } from './idle.ts';
+import { ingest } from './ingest.ts';
+import { latency } from './latency.ts';
+import { reads } from './reads.ts';
+
+export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
+  ingest,
+  'fan-out': fanOut,
+  latency,
+  idle,
+  reads,
+};
