@@ -20,12 +20,10 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: [] },
   },
 });
-const unknown = values.only.filter((name) => !Object.hasOwn(MEASUREMENTS, name));
+const names = MEASUREMENTS.map(({ name }) => name);
+const unknown = values.only.filter((name) => !names.includes(name));
 if (unknown.length > 0 || process.platform !== 'linux') {
-  const why =
-    unknown.length > 0
-      ? `--only takes ${Object.keys(MEASUREMENTS).join(', ')}`
-      : 'it reads /proc, which is on Linux only';
+  const why = unknown.length > 0 ? `--only takes ${names.join(', ')}` : 'it reads /proc, which is on Linux only';
   process.stderr.write(`bench: ${why}.\n`);
   process.exit(2);
 }
@@ -40,11 +38,12 @@ const effort: Effort = values.quick
   ? { seconds: 1.5, repeats: 1, isQuick: true }
   : { seconds: 5, repeats: 3, isQuick: false };
 const figures: Figure[] = [];
-for (const [name, measure] of Object.entries(MEASUREMENTS)) {
+for (const { measure, name, repeatsMax } of MEASUREMENTS) {
   if (values.only.length > 0 && !values.only.includes(name)) continue;
   const repeats: (readonly Figure[])[] = [];
-  for (let repeat = 1; repeat <= effort.repeats; repeat += 1) {
-    process.stderr.write(`${name} ${repeat}/${effort.repeats}`);
+  const count = Math.min(effort.repeats, repeatsMax ?? effort.repeats);
+  for (let repeat = 1; repeat <= count; repeat += 1) {
+    process.stderr.write(`${name} ${repeat}/${count}`);
     const started = performance.now();
     repeats.push(await measure(effort));
     process.stderr.write(` ${((performance.now() - started) / 1000).toFixed(1)} s\n`);

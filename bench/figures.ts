@@ -21,8 +21,14 @@ export interface Effort {
   readonly isQuick: boolean;
 }
 
-/** One run of a measurement: always the same figures, in the same order. */
-export type Measurement = (effort: Effort) => Promise<readonly Figure[]>;
+export interface Measurement {
+  /** What `--only` takes. */
+  readonly name: string;
+  /** One run: always the same figures, in the same order. */
+  readonly measure: (effort: Effort) => Promise<readonly Figure[]>;
+  /** For what takes minutes by its nature. */
+  readonly repeatsMax?: number;
+}
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((one, other) => one - other);

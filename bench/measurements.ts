@@ -6,10 +6,10 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { reads } from './reads.ts';
 
-export const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
-  ingest,
-  'fan-out': fanOut,
-  latency,
-  idle,
-  reads,
-};
+export const MEASUREMENTS: readonly Measurement[] = [
+  { name: 'ingest', measure: ingest },
+  { name: 'fan-out', measure: fanOut },
+  { name: 'latency', measure: latency },
+  { name: 'idle', measure: idle },
+  { name: 'reads', measure: reads },
+];
