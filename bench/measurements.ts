@@ -1,5 +1,5 @@
 /** What `npm run bench` measures, in the order of its table: a measurement is one line here and a file of its own. */
-import { fanOut } from './fan-out.ts';
+import { fanOut, fanOutWebsocket } from './fan-out.ts';
 import type { Measurement } from './figures.ts';
 import { idle } from './idle.ts';
 import { ingest } from './ingest.ts';
@@ -9,6 +9,7 @@ import { reads } from './reads.ts';
 export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'ingest', measure: ingest },
   { name: 'fan-out', measure: fanOut },
+  { name: 'fan-out-websocket', measure: fanOutWebsocket },
   { name: 'latency', measure: latency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },

@@ -19,6 +19,8 @@ export const latchkeyWith =
 export const startNaive: StartServer = (data) => ServerProcess.start({ data, command: script('./naive-server.ts') });
 export const startBareHttp: StartServer = (data) =>
   ServerProcess.start({ data, command: script('./bare-http-server.ts') });
+export const startSharedChunk: StartServer = (data) =>
+  ServerProcess.start({ data, command: script('./shared-chunk-server.ts') });
 export const lmdbFloorCommand = script('./lmdb-floor.ts');
 
 /** Runs with a fresh server and ends it; without `data` it has a folder of its own, which goes too. */
