@@ -4,12 +4,14 @@ import type { Measurement } from './figures.ts';
 import { idle } from './idle.ts';
 import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
+import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
 
 export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'ingest', measure: ingest },
   { name: 'fan-out', measure: fanOut },
   { name: 'fan-out-websocket', measure: fanOutWebsocket },
+  { name: 'paced-fan-out', measure: pacedFanOut },
   { name: 'latency', measure: latency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },

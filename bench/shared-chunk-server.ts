@@ -1,6 +1,7 @@
 /**
- * The floor of paced fan-out: what the kernel allows. Bare TCP sockets, nothing kept: a PUT is answered at once, and every 5 ms what
- * came since goes out as one buffer to all watchers. It takes the command line of `latchkey serve` and ignores most of it.
+ * The floor of fan-out: what the kernel allows. Bare TCP sockets, nothing kept: a PUT, or a POST of NDJSON puts, is answered at once,
+ * and every 5 ms what came since goes out as one buffer to all watchers. It takes the command line of `latchkey serve` and ignores
+ * most of it.
  */
 import { createServer, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -12,9 +13,18 @@ const { values } = parseArgs({
 });
 const TICK_MS = 5;
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}';
+/** A line as the load writes it. */
+const COMMAND = /\{"op":"put","key":"([^"]*)","value":(.*)\}\n/g;
 const watchers = new Set<Socket>();
 let offset = 0;
 let text = '';
+
+/** As many bytes as Latchkey's event of the same change. */
+function emit(key: string, value: string): void {
+  offset += 1;
+  const place = `bare0000.${offset}`;
+  text += `id: ${place};000000\ndata: {"op":"put","key":"${key}","value":${value},"version":"${place}","updated":"2026-01-01T00:00:00.000000Z"}\n\n`;
+}
 
 /** Answers one whole request and says how long it was; 0 while it is not whole. */
 function take(socket: Socket, request: string): number {
@@ -30,12 +40,11 @@ function take(socket: Socket, request: string): number {
     return length;
   }
   socket.write(OK);
-  if (!request.startsWith('PUT ')) return length;
-  offset += 1;
-  const key = request.slice('PUT /v1/keys/'.length, request.indexOf(' ', 5));
-  const place = `bare0000.${offset}`;
-  // As many bytes as Latchkey's event of the same change.
-  text += `id: ${place};000000\ndata: {"op":"put","key":"${key}","value":${request.slice(headEnd + 4, length)},"version":"${place}","updated":"2026-01-01T00:00:00.000000Z"}\n\n`;
+  const body = request.slice(headEnd + 4, length);
+  if (request.startsWith('PUT ')) emit(request.slice('PUT /v1/keys/'.length, request.indexOf(' ', 5)), body);
+  if (request.startsWith('POST ')) {
+    for (const [, key, value] of body.matchAll(COMMAND)) emit(key as string, value as string);
+  }
   return length;
 }
 
