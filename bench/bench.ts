@@ -1,21 +1,17 @@
 /**
- * The figures of Latchkey, each beside its floor in the same run: medians of three, on an otherwise idle machine with Linux.
+ * The figures of Latchkey, each beside its floor in the same run and the goal it is held to: medians of three, on an otherwise idle
+ * machine with Linux.
  *
  *   npm run bench                          the table
  *   npm run bench -- --quick               one short run of each, to see that it runs
  *   npm run bench -- --json                the same as JSON
- *   npm run bench -- --only fan-out        one of fan-out, latency, ingest, reads, idle
+ *   npm run bench -- --only fan-out        one measurement, or several: --only fan-out --only idle
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { fanOut } from './fan-out.ts';
-import { type Effort, type Figure, medians, table } from './figures.ts';
-import { idle } from './idle.ts';
-import { ingest } from './ingest.ts';
-import { latency } from './latency.ts';
-import { reads } from './reads.ts';
-
-const MEASUREMENTS = { 'fan-out': fanOut, latency, ingest, reads, idle };
+import { type Effort, type Figure, medians } from './figures.ts';
+import { MEASUREMENTS } from './measurements.ts';
+import { table } from './table.ts';
 
 const { values } = parseArgs({
   options: {
@@ -24,26 +20,33 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true, default: [] },
   },
 });
-const unknown = values.only.filter((name) => !Object.hasOwn(MEASUREMENTS, name));
+const names = MEASUREMENTS.map(({ name }) => name);
+const unknown = values.only.filter((name) => !names.includes(name));
 if (unknown.length > 0 || process.platform !== 'linux') {
-  const why =
-    unknown.length > 0
-      ? `--only takes ${Object.keys(MEASUREMENTS).join(', ')}`
-      : 'it reads /proc, which is on Linux only';
+  const why = unknown.length > 0 ? `--only takes ${names.join(', ')}` : 'it reads /proc, which is on Linux only';
   process.stderr.write(`bench: ${why}.\n`);
   process.exit(2);
 }
+// Servers and folders are released when the process exits, which a signal by itself would not let happen.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.once(signal, () => process.exit(code));
 
 const effort: Effort = values.quick
   ? { seconds: 1.5, repeats: 1, isQuick: true }
   : { seconds: 5, repeats: 3, isQuick: false };
 const figures: Figure[] = [];
-for (const [name, measure] of Object.entries(MEASUREMENTS)) {
+for (const { measure, name, repeatsMax } of MEASUREMENTS) {
   if (values.only.length > 0 && !values.only.includes(name)) continue;
   const repeats: (readonly Figure[])[] = [];
-  for (let repeat = 1; repeat <= effort.repeats; repeat += 1) {
-    if (!values.json) process.stderr.write(`${name} ${repeat}/${effort.repeats}\n`);
+  const count = Math.min(effort.repeats, repeatsMax ?? effort.repeats);
+  for (let repeat = 1; repeat <= count; repeat += 1) {
+    process.stderr.write(`${name} ${repeat}/${count}`);
+    const started = performance.now();
     repeats.push(await measure(effort));
+    process.stderr.write(` ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
   }
   figures.push(...medians(repeats));
 }

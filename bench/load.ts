@@ -6,6 +6,9 @@ export const KEYS = 1000;
 /** About 200 bytes of JSON. */
 export const VALUE_TEXT = JSON.stringify({ text: 'x'.repeat(180) });
 
+/** Milliseconds by a clock that the processes of a run share. */
+export const sharedMs = () => performance.timeOrigin + performance.now();
+
 export interface Load {
   readonly count: number;
   readonly seconds: number;
