@@ -12,6 +12,7 @@ const SEED = 20261125;
 const DURATION_MS = 1200;
 /** A busy machine writes little in that time: then it is verified once more. */
 const TRIES_MAX = 12;
+const RUNS_MAX = 4;
 
 function verified(server: string, runId: string): Promise<VerifyReport> {
   return new Verification({
@@ -31,15 +32,17 @@ describe('a bug that was planted is found', { concurrency: 3 }, () => {
   for (const name of BUG_NAMES) {
     const { about, foundBy, under } = bugOf(name);
     test(`by ${foundBy}: ${about}`, async (t) => {
+      const found = new Set<string>();
       if (under !== undefined) {
-        const { violations } = await run({ ...under, seed: SEED, acksPerRoundMax: 400, planted: name });
-        const found = new Set(violations.map(({ guarantee }) => guarantee));
+        for (let tries = 0; tries < RUNS_MAX && !found.has(foundBy); tries += 1) {
+          const { violations } = await run({ ...under, seed: SEED + tries, acksPerRoundMax: 400, planted: name });
+          for (const { guarantee } of violations) found.add(guarantee);
+        }
         t.diagnostic([...found].join(', '));
         assert.ok(found.has(foundBy), `${foundBy} is not among ${[...found].join(', ')}`);
         return;
       }
       const server = await ServerProcess.start({ command: serverCommand(name) }, t);
-      const found = new Set<string>();
       for (let tries = 1; tries <= TRIES_MAX && !found.has(foundBy); tries += 1) {
         const { checkers } = await verified(server.url, `run${tries}`);
         for (const [checker, count] of Object.entries(checkers)) if (count > 0) found.add(checker);
