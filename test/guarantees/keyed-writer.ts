@@ -3,10 +3,10 @@
  * some again long after they were answered, and some keys come again with another value.
  */
 import type { Outcome } from '@latchkey/client';
-import { ask, sendCommands } from '../support/http-client.ts';
+import { sendCommands } from '../support/http-client.ts';
 import type { Keyed, Put } from './recorder.ts';
 import { WriteMaker, type WriterOptions } from './write-maker.ts';
-import { codeOf, loop } from './writers.ts';
+import { codeOf, loop, putByKey } from './writers.ts';
 
 const TWICE_CHANCE = 0.15;
 const AGAIN_CHANCE = 0.25;
@@ -80,14 +80,7 @@ function textOf(answer: Outcome | string | undefined): string {
 
 /** The outcome, or the code of an error. */
 async function sendByKey(url: string, put: Put, idempotencyKey: string): Promise<Outcome | string> {
-  const query = new URLSearchParams();
-  if (put.ttl !== undefined) query.set('ttl', String(put.ttl));
-  if (put.valid !== undefined) query.set('valid', put.valid);
-  const { json, status } = await ask(`${url}/v1/keys/${put.key}?${query}`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
-    body: JSON.stringify(put.value),
-  });
+  const { json, status } = await putByKey(url, put, { 'idempotency-key': idempotencyKey });
   return status === 200 ? (json as Outcome) : codeOf(json);
 }
 
