@@ -7,7 +7,7 @@ import type { Outcome } from '@latchkey/client';
 import { fakeServer, json } from '../../server/src/cli/fake-server.fixture.ts';
 import { sight } from '../../server/src/verify/history.fixture.ts';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
-import { temporaryFolder } from '../support/server-process.ts';
+import { type Scope, temporaryFolder } from '../support/server-process.ts';
 import { compareWithServer, readJournal } from './journal.ts';
 import { appliedOnce, progressExact } from './once-checkers.ts';
 import { checkOutcomes } from './outcome-checkers.ts';
@@ -111,18 +111,24 @@ describe('the checkers of what happens once', () => {
 });
 
 describe('the journal', () => {
-  const line = (offset: number, value: unknown) =>
-    `${JSON.stringify({ previous: 0, change: { op: 'put', key: 'a', value, version: `aaaa.${offset}` } })}\n`;
+  const line = (offset: number, value: unknown, previous = offset - 1) =>
+    `${JSON.stringify({ previous, change: { op: 'put', key: 'a', value, version: `aaaa.${offset}` } })}\n`;
+  const gone = `${JSON.stringify({ previous: 1, change: { op: 'remove', key: 'a', version: 'aaaa.2' } })}\n`;
+  const judge = (scope: Scope, ...lines: readonly string[]) => {
+    const path = join(temporaryFolder(scope), 'journal.ndjson');
+    writeFileSync(path, lines.join(''));
+    return namesOf(readJournal(path).violations);
+  };
 
-  test('shows DurableStays broken where an offset comes again or goes back', (t) => {
-    const path = join(temporaryFolder(t), 'journal.ndjson');
-    const found = (...lines: readonly string[]) => {
-      writeFileSync(path, lines.join(''));
-      return namesOf(readJournal(path).violations);
-    };
-    assert.deepEqual(found(line(1, 1), line(2, 2), line(2, 3)), ['DurableStays']);
-    assert.deepEqual(found(line(1, 1), line(3, 3), line(2, 2)), ['DurableStays']);
-    assert.deepEqual(found(line(1, 1), line(3, 3)), [], 'an offset that was never used');
+  test('shows DurableStays broken where an offset comes again', (t) => {
+    assert.deepEqual(judge(t, line(1, 1), line(2, 2), line(2, 3, 2)), ['DurableStays']);
+    assert.deepEqual(judge(t, line(1, 1), line(2, 2), line(3, 3)), []);
+  });
+
+  test('shows ChainExact broken where there is a hole, or a change names another than the one before it', (t) => {
+    assert.deepEqual(judge(t, line(1, 1), line(3, 3, 1)), ['ChainExact']);
+    assert.deepEqual(judge(t, line(1, 1), line(2, 2, 0)), ['ChainExact']);
+    assert.deepEqual(judge(t, line(1, 1), gone, line(3, 3, 0)), [], 'its tombstone was collected');
   });
 
   test('is held against the log: what became another change, or is gone as the last of its key', async (t) => {

@@ -4,8 +4,8 @@ import type { WireChange } from '../../server/src/verify/sight.ts';
 export type Order =
   /** The wall clock is ahead of (or, negative, behind) the machine's by so much. */
   | { readonly order: 'clock'; readonly shiftMs: number }
-  /** While full, every commit fails as on a disk without room: before it is begun, or when it is flushed. */
-  | { readonly order: 'disk'; readonly fullAt: 'begin' | 'flush' | undefined }
+  /** While full, every commit fails as on a disk without room: before it is begun, or so long after it was handed over. */
+  | { readonly order: 'disk'; readonly full: { readonly at: 'begin' | 'flush'; readonly delayMs: number } | undefined }
   /** Kill -9 of itself around its next commit: before it, so long after it was handed to the disk, or when it is flushed and nobody knows. */
   | { readonly order: 'die'; readonly at: 'before' | 'during' | 'after'; readonly delayMs: number }
   /** The next commit is not answered before `release`. The store as it was before that commit is copied to `copyTo`. */

@@ -176,10 +176,11 @@ export class Faults {
 
   async fillDisk(random: Random): Promise<void> {
     this.#refused = Promise.withResolvers();
-    await this.#order({ order: 'disk', fullAt: random.pick(['begin', 'flush'] as const) });
+    const full = { at: random.pick(['begin', 'flush'] as const), delayMs: random.between(0, 20) };
+    await this.#order({ order: 'disk', full });
     await within(this.#refused.promise, 'a commit to refuse');
     await sleep(random.between(50, 800));
-    await this.#order({ order: 'disk', fullAt: undefined });
+    await this.#order({ order: 'disk', full: undefined });
   }
 
   async cut(): Promise<void> {

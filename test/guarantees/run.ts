@@ -116,6 +116,15 @@ async function expireAll(server: ServerProcess, faults: Faults): Promise<void> {
   }
 }
 
+/** Between two faults nothing may end the server. */
+async function alive<T>(server: ServerProcess, waiting: Promise<T>): Promise<T> {
+  const ended = server.exited.then(({ code, signal }) => {
+    throw new Error(`the server ended by itself (${signal ?? `exit code ${code}`}). It printed:\n${server.output}`);
+  });
+  ended.catch(() => {}); // It ends when it is told to, later.
+  return Promise.race([waiting, ended]);
+}
+
 /** Puts the last write of each group and waits until every watcher has it. Resolves with the last version. */
 async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<string> {
   const content = `end-${server.pid}`;
@@ -195,13 +204,13 @@ export async function run({
     await Promise.all(watchers.map((watcher) => watcher.end()));
   });
   for (const kinds of rounds) {
-    await target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax));
+    await alive(server, target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax)));
     await sleep(random.next() * 10); // A fault right after an acknowledgement would miss every other instant.
     await faults.cause(kinds);
   }
-  await target.moreAcks(acksPerRoundMax >> 2);
+  await alive(server, target.moreAcks(acksPerRoundMax >> 2));
   target.stopWriters();
-  await writers;
+  await alive(server, writers);
   await expireAll(server, faults);
   const lastVersion = await settle(server, watchers);
   const progress = await progressOf(server.url);

@@ -10,7 +10,7 @@ import { copyFileSync, existsSync, openSync, readFileSync, truncateSync, writeSy
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { LatchkeyError, parseVersion } from '@latchkey/client';
+import { parseVersion } from '@latchkey/client';
 import { processEnvironment } from '../../server/src/config/environment.ts';
 import { loadSettings } from '../../server/src/config/load-settings.ts';
 import { makeFeed } from '../../server/src/feed/live-feed.ts';
@@ -30,7 +30,7 @@ class Failpoints {
   shiftMs = 0;
   view: LmdbView | undefined;
   readonly #store: string;
-  #fullAt: 'begin' | 'flush' | undefined;
+  #full: Extract<Order, { order: 'disk' }>['full'];
   #death: Extract<Order, { order: 'die' }> | undefined;
   #copyTo: string | undefined;
   #held: PromiseWithResolvers<void> | undefined;
@@ -41,17 +41,14 @@ class Failpoints {
 
   obey(order: Order): void {
     if (order.order === 'clock') this.#setClock(order.shiftMs);
-    else if (order.order === 'disk') this.#fullAt = order.fullAt;
+    else if (order.order === 'disk') this.#full = order.full;
     else if (order.order === 'die') this.#death = order;
     else if (order.order === 'hold') this.#copyTo = order.copyTo;
     else this.#held?.resolve();
   }
 
   beforeCommit(): void {
-    if (this.#fullAt === 'begin') {
-      tell({ report: 'refused' });
-      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
-    }
+    if (this.#full?.at === 'begin') throw noSpace();
     if (this.#death?.at === 'before') die();
     if (this.#death?.at === 'during') void sleep(this.#death.delayMs).then(die);
     if (this.#copyTo === undefined) return;
@@ -60,13 +57,13 @@ class Failpoints {
     this.#held = Promise.withResolvers();
   }
 
-  duringCommit(): void {
-    if (this.#fullAt !== 'flush') return;
-    tell({ report: 'refused' });
-    throw new LatchkeyError(
-      'storage-full',
-      'The disk is full, by order of the harness; nothing of this step was kept.',
-    );
+  duringCommit(): Promise<never> | undefined {
+    if (this.#full?.at !== 'flush') return undefined;
+    const failing = sleep(this.#full.delayMs).then(() => {
+      throw noSpace();
+    });
+    failing.catch(() => {}); // It may fail before the store has come to wait for it.
+    return failing;
   }
 
   async afterCommit(): Promise<void> {
@@ -83,6 +80,11 @@ class Failpoints {
     this.shiftMs = shiftMs;
     tell({ report: 'clock', beforeMicros, afterMicros: now() });
   }
+}
+
+function noSpace(): Error {
+  tell({ report: 'refused' });
+  return Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
 }
 
 function tell(report: Report): void {

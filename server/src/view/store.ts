@@ -29,8 +29,8 @@ const FREE_BYTES_LOW = 1024 * 1024;
 export interface Failpoints {
   /** Before each transaction; what it throws is treated as a failing disk. */
   readonly beforeCommit?: (() => void | Promise<void>) | undefined;
-  /** While the transaction is handed over, before anything is put into it; what it throws fails it when it is flushed. */
-  readonly duringCommit?: (() => void) | undefined;
+  /** A promise: nothing is put into the transaction, and it fails with what that rejects with, as one whose flush fails. */
+  readonly duringCommit?: (() => Promise<never> | undefined) | undefined;
   /** The transaction is flushed, and nobody knows of it yet. */
   readonly afterCommit?: (() => void | Promise<void>) | undefined;
 }
@@ -193,13 +193,14 @@ export class Store {
    */
   async commit(write: () => void, bytes = 0, onFlushing?: () => void): Promise<void> {
     let thrown: unknown;
+    let failing: Promise<never> | undefined;
     try {
       if (this.#failpoints.beforeCommit !== undefined) await this.#failpoints.beforeCommit();
       await this.#room.make(bytes);
       const written = this.environment.root.batch(() => {
         try {
-          this.#failpoints.duringCommit?.();
-          write();
+          failing = this.#failpoints.duringCommit?.();
+          if (failing === undefined) write();
         } catch (error) {
           // LMDB keeps what was put before an exception: the caller must not go on as if nothing had been.
           thrown = error;
@@ -207,6 +208,7 @@ export class Store {
       });
       onFlushing?.();
       await written;
+      await failing;
     } catch (error) {
       throw await this.#translate(error);
     } finally {
