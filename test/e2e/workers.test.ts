@@ -207,6 +207,41 @@ describe('a server with workers', () => {
     assert.equal((await put(server.url, 'a', 1)).status, 200);
   });
 
+  test('whose owner is stopped goes on reading and watching, says that it takes no writes, and takes them again', async (t) => {
+    // One, so that who says so is who is asked next.
+    const server = await start(t, 1);
+    await put(server.url, 'a', 'before');
+    const watch = await SseClient.open(`${server.url}/v1/watch`);
+    t.after(() => watch.close());
+    await watch.named('synced');
+    server.signal('SIGSTOP');
+    t.after(() => server.signal('SIGCONT'));
+    const ready = await until(
+      'not ready',
+      () => ask(`${server.url}/ready`),
+      ({ status }) => status === 503,
+    );
+    assert.match(ready.text, /the process that owns the log does not answer/);
+    assert.equal((await put(server.url, 'a', 'meanwhile')).status, 503);
+    assert.equal((await get(server.url, 'a')).text, '"before"');
+    server.signal('SIGCONT');
+    await until(
+      'ready',
+      () => ask(`${server.url}/ready`),
+      ({ status }) => status === 200,
+    );
+    await until(
+      'written',
+      () => put(server.url, 'a', 'after'),
+      ({ status }) => status === 200,
+    );
+    await watch.changeCount(2);
+    assert.deepEqual(
+      watch.changes.map(({ value }) => value),
+      ['before', 'after'],
+    );
+  });
+
   test('whose owner is killed leaves no worker, and starts again on the same data and port', async (t) => {
     const server = await start(t, 2);
     for (let round = 0; round < 3; round += 1) {

@@ -28,6 +28,8 @@ export interface OwnerLinkOptions {
 }
 
 const TICK_MS = 1000;
+/** The owner waits a second for each worker's report, all at once. */
+const REPORTS_MAX_MS = 3000;
 /** The owner pings every second; so many seconds of this process's own time without a word, and writes are refused. */
 const SILENT_TICKS_MAX = 5;
 
@@ -95,7 +97,9 @@ export class OwnerLink implements LogOwner {
 
   reports(): Promise<WholeReport> {
     if (this.#isSilent) return Promise.reject(silent());
-    return this.#call('reports', undefined);
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(silent()), REPORTS_MAX_MS);
+    return Promise.race([this.#call('reports', undefined), late.promise]).finally(() => clearTimeout(timer));
   }
 
   state(): LogState {
@@ -132,8 +136,8 @@ export class OwnerLink implements LogOwner {
   }
 }
 
-const SILENT = `the process that owns the log has said nothing for more than ${SILENT_TICKS_MAX} seconds`;
+const SILENT = 'the process that owns the log does not answer';
 
 function silent(): LatchkeyError {
-  return new LatchkeyError('not-ready', `The write was not taken: ${SILENT}. Repeat it later.`, { retryAfter: 1 });
+  return new LatchkeyError('not-ready', `This was not carried out: ${SILENT}. Repeat it later.`, { retryAfter: 1 });
 }
