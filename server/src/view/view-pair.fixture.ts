@@ -223,6 +223,8 @@ export class ViewPair {
       { pattern: '*.1' },
       { prefix: 'a.', pattern: 'a*[12]' },
       { pattern: '' },
+      { withRemoves: true },
+      { prefix: 'a', withRemoves: true },
     ]) {
       let after: string | undefined;
       for (let pages = 0; pages < 20; pages += 1) {
