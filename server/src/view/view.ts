@@ -26,7 +26,7 @@ export interface ListOptions {
   readonly after?: string;
   readonly limit: number;
   readonly bytesMax?: number;
-  /** The last change of every key: tombstones and entries past their expiry too. Default false. */
+  /** The last change of every key: tombstones above the tombstone floor and entries past their expiry too. Default false. */
   readonly withRemoves?: boolean;
 }
 
