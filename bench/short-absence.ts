@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerProcess } from '../test/support/server-process.ts';
 import { type Effort, type Figure, median } from './figures.ts';
-import { httpRequest, KEYS, openLoop } from './load.ts';
+import { openLoop } from './load.ts';
+import { NumberedPuts } from './numbered-puts.ts';
 import { startLatchkey, withServer } from './servers.ts';
 import { SseWatcher } from './sse-watcher.ts';
 
@@ -45,22 +46,11 @@ async function watchWithAbsences(port: number, endMs: number): Promise<Seen> {
 
 async function measure(server: ServerProcess, seconds: number): Promise<{ seen: readonly Seen[]; sent: number }> {
   const { port } = server;
-  let sent = 0;
-  const line = () => {
-    sent += 1;
-    return `{"op":"put","key":"a.${sent % KEYS}","value":{"n":${sent},"text":"${'x'.repeat(170)}"}}\n`;
-  };
-  const request = () =>
-    httpRequest(
-      'POST',
-      '/v1/commands',
-      'application/x-ndjson',
-      Array.from({ length: CHANGES_PER_REQUEST }, line).join(''),
-    );
+  const puts = new NumberedPuts('a.', CHANGES_PER_REQUEST);
   const endMs = performance.now() + seconds * 1000;
   const watching = Promise.all(Array.from({ length: WATCHERS }, () => watchWithAbsences(port, endMs)));
-  await openLoop(port, REQUESTS_PER_SECOND, seconds, request);
-  return { seen: await watching, sent };
+  await openLoop(port, REQUESTS_PER_SECOND, seconds, puts.request);
+  return { seen: await watching, sent: puts.sent };
 }
 
 /** Watchers that are cut off and come back a second later, again and again, while 2,000 changes/s are written. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerProcess } from '../test/support/server-process.ts';
 import { type Effort, type Figure, median } from './figures.ts';
-import { httpRequest, KEYS, openLoop } from './load.ts';
+import { KEYS, openLoop } from './load.ts';
+import { NumberedPuts } from './numbered-puts.ts';
 import { startLatchkey, withServer } from './servers.ts';
 import { SseWatcher } from './sse-watcher.ts';
 
@@ -29,9 +30,9 @@ class Fold {
     this.held.set(key, Number(number));
   };
 
-  isAt(sent: number): boolean {
-    for (let number = sent; number > sent - KEYS; number -= 1) {
-      if (this.held.get(`s.${number % KEYS}`) !== number) return false;
+  isAt(puts: NumberedPuts): boolean {
+    for (let number = puts.sent; number > puts.sent - KEYS; number -= 1) {
+      if (this.held.get(puts.key(number)) !== number) return false;
     }
     return true;
   }
@@ -45,27 +46,16 @@ async function measure(server: ServerProcess, seconds: number, stalled: number):
   for (const watcher of watchers) watcher.pause();
   const reading = new SseWatcher(port, PATH, () => {});
   await reading.until('synced');
-  let sent = 0;
-  const line = () => {
-    sent += 1;
-    return `{"op":"put","key":"s.${sent % KEYS}","value":{"n":${sent},"text":"${'x'.repeat(170)}"}}\n`;
-  };
-  const request = () =>
-    httpRequest(
-      'POST',
-      '/v1/commands',
-      'application/x-ndjson',
-      Array.from({ length: CHANGES_PER_REQUEST }, line).join(''),
-    );
+  const puts = new NumberedPuts('s.', CHANGES_PER_REQUEST);
   const samples: number[] = [];
   const sampling = setInterval(() => samples.push(server.residentBytes()), 100);
-  await openLoop(port, REQUESTS_PER_SECOND, seconds, request);
+  await openLoop(port, REQUESTS_PER_SECOND, seconds, puts.request);
   clearInterval(sampling);
   // What came last tells what has piled up by then; single samples tell when garbage was collected.
   const residentBytes = median(samples.slice(-Math.ceil(samples.length / 4)));
   const started = performance.now();
   for (const watcher of watchers) watcher.resume();
-  while (!folds.every((fold) => fold.isAt(sent))) {
+  while (!folds.every((fold) => fold.isAt(puts))) {
     if (performance.now() - started > 60_000)
       throw new Error('A watcher did not converge within a minute of reading again.');
     await sleep(5);

@@ -182,7 +182,7 @@ export class MemoryView implements View {
       if (Buffer.compare(Buffer.from(key), Buffer.from(after)) <= 0 || !key.startsWith(prefix) || !glob.matches(key))
         continue;
       const entry = this.#last.get(key) as Change;
-      if (!isLive(entry, this.now)) continue;
+      if (options.withRemoves !== true && !isLive(entry, this.now)) continue;
       entries.push(entry);
       if (entries.length >= options.limit) return { entries, next: key };
     }

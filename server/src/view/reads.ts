@@ -172,8 +172,8 @@ export class ViewReads {
       const key = keyBytes.toString();
       steps += key.length * (glob?.steps ?? 0);
       if (glob === undefined || glob.matches(key)) {
-        const entry = this.#entryAt(key, place);
-        if (entry !== undefined && isLive(entry, nowMicros)) {
+        const entry = options.withRemoves === true ? this.get(key) : this.#entryAt(key, place);
+        if (entry !== undefined && (options.withRemoves === true || isLive(entry, nowMicros))) {
           entries.push(entry);
           bytes += entry.value?.data.length ?? 0;
         }

@@ -26,9 +26,11 @@ export interface ListOptions {
   readonly after?: string;
   readonly limit: number;
   readonly bytesMax?: number;
+  /** The last change of every key: tombstones above the tombstone floor and entries past their expiry too. Default false. */
+  readonly withRemoves?: boolean;
 }
 
-/** Live entries in the byte order of their keys; `next` is given while there may be more. */
+/** Live entries (but for `withRemoves`) in the byte order of their keys; `next` is given while there may be more. */
 export interface ListPage {
   readonly entries: readonly Change[];
   readonly next?: string;
