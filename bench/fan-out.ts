@@ -3,8 +3,7 @@ import type { Effort, Figure } from './figures.ts';
 import { closedLoop, KEYS, putRequest, sharedMs, VALUE_TEXT } from './load.ts';
 import { Readers } from './readers.ts';
 import { startLatchkey, startNaive, startSharedChunk, withServer } from './servers.ts';
-
-type Transport = 'sse' | 'websocket';
+import type { Transport } from './watch-request.ts';
 
 export interface FanOut {
   /** From the first byte of load to the last delivery. */

@@ -5,6 +5,9 @@ import { idle } from './idle.ts';
 import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { reads } from './reads.ts';
+import { resume } from './resume.ts';
+import { snapshot } from './snapshot.ts';
+import { start } from './start.ts';
 
 export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'ingest', measure: ingest },
@@ -13,4 +16,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'latency', measure: latency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
+  { name: 'snapshot', measure: snapshot },
+  { name: 'resume', measure: resume },
+  { name: 'start', measure: start },
 ];

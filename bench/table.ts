@@ -24,7 +24,8 @@ export function verdict(figure: Figure): string {
 
 function costOf({ floor, isLowerBetter, latchkey }: Figure): string {
   if (floor === undefined) return '';
-  return `${(isLowerBetter ? latchkey / floor : floor / latchkey).toFixed(2)} ×`;
+  const ratio = isLowerBetter ? latchkey / floor : floor / latchkey;
+  return Number.isFinite(ratio) ? `${ratio.toFixed(2)} ×` : '';
 }
 
 function rowOf(figure: Figure): readonly string[] {
