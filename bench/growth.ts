@@ -1,7 +1,7 @@
 /** How the server's CPU per operation grows with keys, watchers, groups and value size. */
 import type { ServerProcess } from '../test/support/server-process.ts';
 import { measureFanOut, PREFIX } from './fan-out.ts';
-import { closedLoop, commandsRequest, httpRequest, KEYS, putRequest, VALUE_TEXT } from './load.ts';
+import { closedLoop, commandsRequest, fill, httpRequest, KEYS, putRequest, VALUE_TEXT } from './load.ts';
 import { Readers } from './readers.ts';
 import { startLatchkey, withServer } from './servers.ts';
 import { filledStore } from './stores.ts';
@@ -124,11 +124,14 @@ const byValueSize: Dimension = {
     const ownKeys = 100;
     const load = { transport: 'sse', watchers: 100, writers: WRITERS, seconds, valueText } as const;
     const fanOut = await withServer(startLatchkey, (server) => measureFanOut(server, load));
-    return withServer(startLatchkey, async (server) => ({
-      'a delivery to 100 SSE watchers': fanOut.cpu,
-      'a command of /v1/commands': await ingestCpu(server, seconds, ownKeys, valueText),
-      GET: await getCpu(server, seconds, ownKeys),
-    }));
+    return withServer(startLatchkey, async (server) => {
+      await fill(server.port, { keys: ownKeys, changes: ownKeys, valueText });
+      return {
+        'a delivery to 100 SSE watchers': fanOut.cpu,
+        'a command of /v1/commands': await ingestCpu(server, seconds, ownKeys, valueText),
+        GET: await getCpu(server, seconds, ownKeys),
+      };
+    });
   },
 };
 
