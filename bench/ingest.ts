@@ -1,11 +1,13 @@
 import { runToEnd, type ServerProcess } from '../test/support/server-process.ts';
 import type { Effort, Figure } from './figures.ts';
 import { withFolder } from './folders.ts';
-import { closedLoop, httpRequest, KEYS, VALUE_TEXT } from './load.ts';
+import { closedLoop, httpRequest, VALUE_TEXT } from './load.ts';
 import { lmdbFloorCommand, startLatchkey, withServer } from './servers.ts';
 
 const BATCH = 1000;
 const CONNECTIONS = 4;
+/** Distinct keys that are written over and over; as many as the floor has. */
+const KEYS = 10_000;
 
 interface Rate {
   readonly perSecond: number;
@@ -14,9 +16,9 @@ interface Rate {
 
 async function measure(server: ServerProcess, { seconds }: Effort): Promise<Rate> {
   // Prepared, so that the load does not spend its core on JSON.
-  const requests = Array.from({ length: 4 }, (_, batch) => {
+  const requests = Array.from({ length: KEYS / BATCH }, (_, batch) => {
     const lines = Array.from({ length: BATCH }, (_, index) => {
-      const key = `bench.${(batch * BATCH + index) % KEYS}`;
+      const key = `bench.${batch * BATCH + index}`;
       return `{"op":"put","key":"${key}","value":${VALUE_TEXT}}\n`;
     });
     return httpRequest('POST', '/v1/commands', 'application/x-ndjson', lines.join(''));
@@ -37,7 +39,7 @@ async function floorOf({ seconds }: Effort): Promise<Rate> {
   });
 }
 
-/** NDJSON of 1,000 puts a request over a few connections. */
+/** NDJSON of 1,000 puts a request over a few connections, overwriting 10,000 keys. */
 export async function ingest(effort: Effort): Promise<readonly Figure[]> {
   const latchkey = await withServer(startLatchkey, (server) => measure(server, effort));
   const floor = await floorOf(effort);
