@@ -3,8 +3,7 @@ import type { Effort, Figure } from './figures.ts';
 import { closedLoop, KEYS, putRequest, sharedMs, VALUE_TEXT } from './load.ts';
 import { Readers } from './readers.ts';
 import { startLatchkey, startNaive, startSharedChunk, withServer } from './servers.ts';
-
-type Transport = 'sse' | 'websocket';
+import type { Transport } from './watch-request.ts';
 
 export interface FanOut {
   /** From the first byte of load to the last delivery. */
@@ -18,21 +17,29 @@ export interface FanOutLoad {
   readonly watchers: number;
   readonly writers: number;
   readonly seconds: number;
+  /** One group of watchers for each; they share the watchers evenly. Default: one, of every key that is written. */
+  readonly paths?: readonly string[];
+  readonly valueText?: string;
 }
 
+/** Every key that is written begins with it. */
+export const PREFIX = 'f.';
 const WATCHERS = 1000;
 const WRITERS = 8;
 const SAMPLED_MAX = 10;
 
 /** Watchers of one prefix, writers in closed loops. */
 export async function measureFanOut(server: ServerProcess, load: FanOutLoad): Promise<FanOut> {
-  const { seconds, transport, watchers, writers } = load;
+  const { seconds, transport, valueText = VALUE_TEXT, watchers, writers } = load;
+  const paths = load.paths ?? [transport === 'sse' ? `/v1/watch?prefix=${PREFIX}` : '/v1/watch'];
   const readers = new Readers();
   try {
-    const path = transport === 'sse' ? '/v1/watch?prefix=f.' : '/v1/watch';
-    const sampled = Math.min(SAMPLED_MAX, watchers);
-    await readers.open({ port: server.port, count: watchers, transport, path, sampled });
-    const request = (index: number) => putRequest(`f.${index % KEYS}`, VALUE_TEXT);
+    const count = watchers / paths.length;
+    for (const [index, path] of paths.entries()) {
+      const sampled = index === 0 ? Math.min(SAMPLED_MAX, count) : 0;
+      await readers.open({ port: server.port, count, transport, path, sampled });
+    }
+    const request = (index: number) => putRequest(`${PREFIX}${index % KEYS}`, valueText);
     await closedLoop(server.port, writers, seconds / 4, request);
     await readers.drained();
     await readers.reset();
@@ -40,10 +47,10 @@ export async function measureFanOut(server: ServerProcess, load: FanOutLoad): Pr
     const startedMs = sharedMs();
     const written = await closedLoop(server.port, writers, seconds, request);
     const { bytes, lastMs, sampledBytes, sampledEvents } = await readers.drained();
-    const count = bytes * (sampledEvents / sampledBytes);
+    const deliveries = bytes * (sampledEvents / sampledBytes);
     return {
-      deliveries: (count / (lastMs - startedMs)) * 1000,
-      cpu: (server.cpuMicros() - cpuBefore) / count,
+      deliveries: (deliveries / (lastMs - startedMs)) * 1000,
+      cpu: (server.cpuMicros() - cpuBefore) / deliveries,
       writes: written.count / written.seconds,
     };
   } finally {

@@ -8,8 +8,11 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
+import { resume } from './resume.ts';
 import { shortAbsence } from './short-absence.ts';
+import { snapshot } from './snapshot.ts';
 import { stalled } from './stalled.ts';
+import { start } from './start.ts';
 
 export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'ingest', measure: ingest },
@@ -22,4 +25,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'latency', measure: latency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
+  { name: 'snapshot', measure: snapshot },
+  { name: 'resume', measure: resume },
+  { name: 'start', measure: start },
 ];

@@ -4,12 +4,13 @@
  */
 import { connect, type Socket } from 'node:net';
 import { sharedMs } from './load.ts';
+import { clientFrame, type Transport, watchRequest } from './watch-request.ts';
 
 export interface OpenRequest {
   readonly op: 'open';
   readonly port: number;
   readonly count: number;
-  readonly transport: 'sse' | 'websocket';
+  readonly transport: Transport;
   /** Path and query of the watch. */
   readonly path: string;
   /** How many of them also count events. */
@@ -35,10 +36,10 @@ let latencies: number[] = [];
 
 /** What one watcher was sent, cut into whole events or frames. */
 class Sample {
-  readonly #transport: OpenRequest['transport'];
+  readonly #transport: Transport;
   #rest = '';
 
-  constructor(transport: OpenRequest['transport']) {
+  constructor(transport: Transport) {
     this.#transport = transport;
   }
 
@@ -75,19 +76,6 @@ function framesEnd(text: string): number {
   return end;
 }
 
-/** A masked text frame, as clients must send them. */
-function clientFrame(text: string): Buffer {
-  const payload = Buffer.from(text);
-  if (payload.length > 125) throw new RangeError('only short frames are made here');
-  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
-}
-
-function handshake({ path, transport }: OpenRequest): string {
-  const head = `GET ${path} HTTP/1.1\r\nhost: localhost\r\n`;
-  if (transport === 'sse') return `${head}accept: text/event-stream\r\n\r\n`;
-  return `${head}connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
-}
-
 function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
   return new Promise((done, fail) => {
     const sample = isSampled ? new Sample(request.transport) : undefined;
@@ -107,7 +95,7 @@ function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
     // All sockets read into one buffer: what is counted is not kept.
     const socket = connect({ port: request.port, host: '127.0.0.1', onread: { buffer: SHARED, callback: take } });
     socket.once('error', fail);
-    socket.write(handshake(request));
+    socket.write(watchRequest(request.transport, request.path));
     sockets.push(socket);
   });
 }

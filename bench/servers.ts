@@ -21,6 +21,10 @@ export const startBareHttp: StartServer = (data) =>
   ServerProcess.start({ data, command: script('./bare-http-server.ts') });
 export const startSharedChunk: StartServer = (data) =>
   ServerProcess.start({ data, command: script('./shared-chunk-server.ts') });
+export const startScanFloor =
+  (keys: number): StartServer =>
+  (data) =>
+    ServerProcess.start({ data, command: [...script('./scan-floor.ts'), String(keys)] });
 export const lmdbFloorCommand = script('./lmdb-floor.ts');
 
 /** Runs with a fresh server and ends it; without `data` it has a folder of its own, which goes too. */

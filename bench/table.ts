@@ -24,7 +24,8 @@ export function verdict(figure: Figure): string {
 
 function costOf({ floor, isLowerBetter, latchkey }: Figure): string {
   if (floor === undefined) return '';
-  return `${(isLowerBetter ? latchkey / floor : floor / latchkey).toFixed(2)} ×`;
+  const ratio = isLowerBetter ? latchkey / floor : floor / latchkey;
+  return Number.isFinite(ratio) ? `${ratio.toFixed(2)} ×` : '';
 }
 
 function rowOf(figure: Figure): readonly string[] {
@@ -42,10 +43,14 @@ function rowOf(figure: Figure): readonly string[] {
   ];
 }
 
-export function table(figures: readonly Figure[]): string {
-  const rows = [HEAD, ...figures.map(rowOf)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length)));
+/** Columns side by side; those of `numbers` stand at the right of theirs. The first row is the head. */
+export function aligned(rows: readonly (readonly string[])[], numbers: ReadonlySet<number>): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] as string).length))) ?? [];
   const padded = (cell: string, column: number) =>
-    NUMBERS.has(column) ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number);
+    numbers.has(column) ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number);
   return rows.map((row) => row.map(padded).join('  ').trimEnd()).join('\n');
+}
+
+export function table(figures: readonly Figure[]): string {
+  return aligned([HEAD, ...figures.map(rowOf)], NUMBERS);
 }

@@ -139,8 +139,12 @@ export class Store {
   }
 
   change(partition: number, offset: number): Change | undefined {
-    const record = this.changes.get(writePlaceKey(this.#placeKey, partition, offset), this.moment);
-    return record === undefined ? undefined : decodeRecord(record, partition, offset);
+    const record = this.peekChange(partition, offset);
+    if (record === undefined) return undefined;
+    // LMDB's own copy has memory of its own each; many small ones are cheaper out of Node's pool.
+    const copy = Buffer.allocUnsafe(record.length);
+    record.copy(copy, 0, 0, record.length);
+    return decodeRecord(copy, partition, offset);
   }
 
   /** The record as it lies there; good until the next read. */
