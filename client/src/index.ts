@@ -10,6 +10,7 @@ export type { Command, Conditions, Outcome } from './command.ts';
 export type { ControlEvent, ResetReason } from './control.ts';
 export type { Change, Entry, RemoveReason } from './entry.ts';
 export { ERRORS, type ErrorCode, type ErrorDetails, type ErrorRow, LatchkeyError } from './error.ts';
+export { ERROR_ABOUT } from './error-about.ts';
 export type { Filter } from './filter.ts';
 export { type Component, formatPosition, type Position, parsePosition, positionOf } from './position.ts';
 export { type SseEvent, SseParser } from './sse-parser.ts';
