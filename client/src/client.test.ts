@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { LatchkeyClient } from './client.ts';
+import { type ClientOptions, LatchkeyClient } from './client.ts';
 import { type ErrorCode, LatchkeyError } from './error.ts';
-import type { WatchEvent, WatchOptions } from './watch.ts';
+import type { WatchOptions } from './watch.ts';
+import type { WatchEvent } from './watch-event.ts';
 
 interface Call {
   readonly method: string;
@@ -68,7 +69,7 @@ describe('client', () => {
     assert.equal(await client.get('x'), undefined);
     await assert.rejects(client.get('y'), (error: LatchkeyError) => {
       assert.equal(error.code, 'key-too-long');
-      assert.deepEqual(error.details, { field: 'key', limit: 9, extra: { requestId: 'r1' } });
+      assert.deepEqual(error.details, { field: 'key', limit: 9, isAnswer: true, extra: { requestId: 'r1' } });
       return true;
     });
   });
@@ -157,12 +158,15 @@ const change = (offset: number) =>
   `id: aaaa.${offset};f\ndata: {"op":"put","key":"k","value":${offset},"version":"aaaa.${offset}","updated":"x"}\n\n`;
 const opened = (position: string) => `retry: 1\n\nid: ${position}\nevent: opened\ndata: {"position":"${position}"}\n\n`;
 
-async function take(url: string, count: number, options: WatchOptions = {}): Promise<readonly WatchEvent[]> {
+async function take(
+  url: string,
+  count: number,
+  options: WatchOptions = {},
+  more: Partial<ClientOptions> = {},
+): Promise<readonly WatchEvent[]> {
   const events: WatchEvent[] = [];
-  for await (const event of new LatchkeyClient({ server: url }).watch(
-    { prefixes: ['k'] },
-    { random: () => 0, ...options },
-  )) {
+  const client = new LatchkeyClient({ server: url, transport: 'sse', random: () => 0, ...more });
+  for await (const event of client.watch({ prefixes: ['k'] }, options)) {
     events.push(event);
     if (events.length === count) break;
   }
@@ -212,7 +216,7 @@ describe('watch', () => {
       stream(opened('aaaa.4;f'), false),
     );
     const waits: number[] = [];
-    const events = await take(url, 3, { onRetry: (_error, afterMs) => waits.push(afterMs), random: () => 0.99 });
+    const events = await take(url, 3, { onRetry: (_error, afterMs) => waits.push(afterMs) }, { random: () => 0.99 });
     assert.deepEqual(events[1], { op: 'bye', afterMs: 3, position: 'aaaa.4;f' });
     assert.deepEqual(waits, [3]);
   });
@@ -234,7 +238,7 @@ describe('watch', () => {
       return 0.001;
     };
     const waits: number[] = [];
-    await take(url, 3, { random, onRetry: (_error, afterMs) => waits.push(afterMs) });
+    await take(url, 3, { onRetry: (_error, afterMs) => waits.push(afterMs) }, { random });
     assert.deepEqual(waits, [1, 2, 4, 0, 0]);
     assert.equal(asked.length, 5);
   });
@@ -254,16 +258,18 @@ describe('watch', () => {
     const { url } = await serve(scope, stream(opened('aaaa.0;f'), false));
     const reading = new AbortController();
     const seen: string[] = [];
-    for await (const { op } of new LatchkeyClient({ server: url }).watch({}, { signal: reading.signal })) {
+    for await (const { op } of new LatchkeyClient({ server: url, transport: 'sse' }).watch(
+      {},
+      { signal: reading.signal },
+    )) {
       seen.push(op);
       setImmediate(() => reading.abort());
     }
     assert.deepEqual(seen, ['opened']);
     const waiting = new AbortController();
-    const nobody = new LatchkeyClient({ server: 'http://127.0.0.1:1' });
+    const nobody = new LatchkeyClient({ server: 'http://127.0.0.1:1', random: () => 0.99 });
     const onRetry = () => setImmediate(() => waiting.abort());
-    for await (const event of nobody.watch({}, { signal: waiting.signal, onRetry, random: () => 0.99 }))
-      assert.fail(event.op);
+    for await (const event of nobody.watch({}, { signal: waiting.signal, onRetry })) assert.fail(event.op);
   });
 
   test('a connection that falls silent is given up, and resumed', async (scope) => {
@@ -272,14 +278,15 @@ describe('watch', () => {
       stream(`${opened('aaaa.0;f')}${change(1)}`, false),
       stream(`${opened('aaaa.1;f')}${change(2)}`, false),
     );
-    await take(url, 4, { silenceMaxMs: 50 });
+    await take(url, 4, {}, { silenceMaxMs: 50 });
     assert.equal(calls[1]?.url.searchParams.get('from'), 'aaaa.1;f');
   });
 
   test('a long filter is posted', async (scope) => {
     const { calls, url } = await serve(scope, stream(opened('aaaa.0;f'), false));
     const keys = Array.from({ length: 500 }, (_, index) => `a long key ${index}`);
-    for await (const _ of new LatchkeyClient({ server: url }).watch({ keys }, { values: false })) break;
+    for await (const _ of new LatchkeyClient({ server: url, transport: 'sse' }).watch({ keys }, { values: false }))
+      break;
     assert.equal(calls[0]?.method, 'POST');
     assert.deepEqual(JSON.parse(calls[0]?.body ?? ''), {
       keys,

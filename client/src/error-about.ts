@@ -52,6 +52,9 @@ export const ERROR_ABOUT = {
   stalled: 'The watcher read nothing for `feed.stalledTimeout`; come back and resume.',
   timeout: 'No answer in time.',
   unavailable: 'The server cannot be reached.',
+  'mirror-full': 'A mirror of the client holds its `entriesMax` entries; narrow its filter, or raise it.',
+  'history-replaced':
+    'The server went on with another history than the one this version belongs to; read the key to see what became of it.',
   'data-in-use': 'Another process has this data directory open; stop it, or choose another `--data`.',
   'data-newer': 'The data directory was written by a newer Latchkey; start that version.',
   'data-corrupt': 'The data directory cannot be read as a Latchkey store; restore a backup.',

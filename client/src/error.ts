@@ -62,6 +62,8 @@ export const ERRORS = {
   stalled: fault(503, 4002),
   timeout: fault(504, 4408, 7),
   unavailable: fault(503, 4503),
+  'mirror-full': refusal(500),
+  'history-replaced': refusal(409, 4),
   'data-in-use': refusal(500),
   'data-newer': refusal(500),
   'data-corrupt': refusal(500),
@@ -85,6 +87,8 @@ export interface ErrorDetails {
   readonly retryAfter?: number;
   /** Anything else the answer should carry beside the message, e.g. `progress`. */
   readonly extra?: Readonly<Record<string, unknown>>;
+  /** The server itself said so. Absent where the client found out: no answer, or one that is not Latchkey's. */
+  readonly isAnswer?: true;
   readonly cause?: unknown;
 }
 
