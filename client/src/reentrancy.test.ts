@@ -1,7 +1,7 @@
 // What handlers may do while they are called, and what other clients' users lost by it: the cases of centrifuge-js #402 to #434
 // and centrifuge-dart #128 and #142, each with what this client promises instead.
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { changed, FakeServer, frame, HASH, opened, settle, synced, until } from '../../test/support/fake-websocket.ts';
 import { type Connection, connect } from './connection.ts';
 import { LatchkeyError } from './error.ts';
@@ -9,7 +9,7 @@ import { mirror } from './mirror.ts';
 import { type Watch, watch } from './watch.ts';
 import { isChange, type WatchEvent } from './watch-event.ts';
 
-function setUp(): { connection: Connection; server: FakeServer; thrown: unknown[] } {
+function setUp(scope: TestContext): { connection: Connection; server: FakeServer; thrown: unknown[] } {
   const server = new FakeServer();
   const thrown: unknown[] = [];
   const connection = connect({
@@ -19,14 +19,15 @@ function setUp(): { connection: Connection; server: FakeServer; thrown: unknown[
     random: () => 0,
     onHandlerError: (error) => thrown.push(error),
   });
+  scope.after(() => connection.close());
   return { connection, server, thrown };
 }
 
 const show = (event: WatchEvent) => (isChange(event) ? event.value : event.op);
 
 describe('inside a handler', () => {
-  test('the position moves with each change, never to the end of a frame: who leaves in its middle goes on in its middle', async () => {
-    const { connection, server } = setUp();
+  test('the position moves with each change, never to the end of a frame: who leaves in its middle goes on in its middle', async (scope) => {
+    const { connection, server } = setUp(scope);
     const seen: unknown[] = [];
     const watching: Watch = watch(connection, {}, (event) => {
       seen.push([show(event), watching.position]);
@@ -41,11 +42,10 @@ describe('inside a handler', () => {
       [2, `aaaa.2;${HASH}`],
     ]);
     assert.equal(watching.position, `aaaa.2;${HASH}`);
-    connection.close();
   });
 
-  test('watching again from a change repeats it not, and loses nothing behind it', async () => {
-    const { connection, server } = setUp();
+  test('watching again from a change repeats it not, and loses nothing behind it', async (scope) => {
+    const { connection, server } = setUp(scope);
     const seen: unknown[] = [];
     let watching: Watch;
     const again = (event: WatchEvent) => {
@@ -71,11 +71,10 @@ describe('inside a handler', () => {
     server.socket.give(opened(2, 2), frame(2, 3, 4), synced(2, 4));
     await settle();
     assert.deepEqual(seen, [1, 2, 3, 4]);
-    connection.close();
   });
 
-  test('frames that were on their way to a watch which was left are not taken for the one that follows it', async () => {
-    const { connection, server } = setUp();
+  test('frames that were on their way to a watch which was left are not taken for the one that follows it', async (scope) => {
+    const { connection, server } = setUp(scope);
     const first: unknown[] = [];
     const second: unknown[] = [];
     const watching = watch(connection, {}, (event) => first.push(show(event)));
@@ -93,7 +92,6 @@ describe('inside a handler', () => {
     server.socket.give(opened(2, 0), frame(2, 1), synced(2, 1), frame('g1', 2));
     await settle();
     assert.deepEqual(second, ['opened', 1, 'synced', 2]);
-    connection.close();
   });
 
   const every: readonly (readonly [string, Parameters<FakeServer['socket']['give']>[0]])[] = [
@@ -108,8 +106,8 @@ describe('inside a handler', () => {
     ['bye', { op: 'bye', id: 1, afterMs: 60_000 }],
   ];
   for (const [op, given] of every) {
-    test(`closing at ${op} hands out nothing more, and watching again there begins one watch`, async () => {
-      const { connection, server, thrown } = setUp();
+    test(`closing at ${op} hands out nothing more, and watching again there begins one watch`, async (scope) => {
+      const { connection, server, thrown } = setUp(scope);
       const seen: string[] = [];
       const watching: Watch = watch(connection, {}, (event) => {
         seen.push(event.op);
@@ -129,11 +127,10 @@ describe('inside a handler', () => {
         [1, 2],
       );
       assert.deepEqual(thrown, []);
-      connection.close();
     });
 
-    test(`throwing at ${op} is told, and everything behind it comes once`, async () => {
-      const { connection, server, thrown } = setUp();
+    test(`throwing at ${op} is told, and everything behind it comes once`, async (scope) => {
+      const { connection, server, thrown } = setUp(scope);
       const seen: string[] = [];
       watch(connection, {}, (event) => {
         seen.push(event.op);
@@ -148,12 +145,11 @@ describe('inside a handler', () => {
       const behind = op === 'bye' ? [] : ['put', 'put'];
       assert.deepEqual(seen, op === 'opened' ? [op, ...behind] : ['opened', op, ...behind]);
       assert.deepEqual(thrown.map(String), [`Error: at ${op}`]);
-      connection.close();
     });
   }
 
-  test('the next event waits for a promise that a handler gave, and a rejection is told', async () => {
-    const { connection, server, thrown } = setUp();
+  test('the next event waits for a promise that a handler gave, and a rejection is told', async (scope) => {
+    const { connection, server, thrown } = setUp(scope);
     const seen: unknown[] = [];
     const first = Promise.withResolvers<void>();
     watch(connection, {}, async (event) => {
@@ -168,11 +164,10 @@ describe('inside a handler', () => {
     await settle();
     assert.deepEqual(seen, ['opened', 1, 2]);
     assert.deepEqual(thrown.map(String), ['Error: late']);
-    connection.close();
   });
 
-  test('a watch that is closed while a handler’s promise is under way hands out nothing when it settles', async () => {
-    const { connection, server } = setUp();
+  test('a watch that is closed while a handler’s promise is under way hands out nothing when it settles', async (scope) => {
+    const { connection, server } = setUp(scope);
     const seen: unknown[] = [];
     const first = Promise.withResolvers<void>();
     const watching = watch(connection, {}, (event) => {
@@ -186,13 +181,12 @@ describe('inside a handler', () => {
     first.resolve();
     await settle();
     assert.deepEqual(seen, ['opened', 1]);
-    connection.close();
   });
 
-  test('closing in onStatus and in onRetry ends the watch, and throwing there does not', async () => {
+  test('closing in onStatus and in onRetry ends the watch, and throwing there does not', async (scope) => {
     for (const kind of ['connecting', 'catching-up', 'live', 'waiting', 'closed'] as const) {
       for (const does of ['close', 'throw'] as const) {
-        const { connection, server, thrown } = setUp();
+        const { connection, server, thrown } = setUp(scope);
         const kinds: string[] = [];
         const watching: Watch = watch(connection, {}, () => {}, {
           onStatus: (status) => {
@@ -215,7 +209,7 @@ describe('inside a handler', () => {
         connection.close();
       }
     }
-    const { connection, server } = setUp();
+    const { connection, server } = setUp(scope);
     const watching: Watch = watch(connection, {}, () => {}, { onRetry: () => watching.close() });
     server.isUp = false;
     await settle();
@@ -223,8 +217,8 @@ describe('inside a handler', () => {
     assert.equal(server.sockets.length, 1);
   });
 
-  test('closing the whole client ends every watch, each once', async () => {
-    const { connection, server } = setUp();
+  test('closing the whole client ends every watch, each once', async (scope) => {
+    const { connection, server } = setUp(scope);
     const seen: string[] = [];
     const one: Watch = watch(connection, { keys: ['a'] }, (event) => {
       seen.push(`one ${event.op}`);
@@ -245,8 +239,8 @@ describe('inside a handler', () => {
 });
 
 describe('what is known of the server', () => {
-  test('a watch cut before it had a position asks for its own beginning; one that has a position never leaves it out', async () => {
-    const { connection, server } = setUp();
+  test('a watch cut before it had a position asks for its own beginning; one that has a position never leaves it out', async (scope) => {
+    const { connection, server } = setUp(scope);
     watch(connection, {}, () => {}, { from: 'now' });
     await settle();
     server.socket.cut();
@@ -259,11 +253,10 @@ describe('what is known of the server', () => {
       server.sockets.map(({ watches }) => watches.map(({ from }) => from)),
       [['now'], ['now'], [`aaaa.7;${HASH}`]],
     );
-    connection.close();
   });
 
-  test('what a frame brought before the cut is handed out before the next connection is asked for', async () => {
-    const { connection, server } = setUp();
+  test('what a frame brought before the cut is handed out before the next connection is asked for', async (scope) => {
+    const { connection, server } = setUp(scope);
     const seen: unknown[] = [];
     watch(connection, {}, (event) => seen.push(show(event)));
     await settle();
@@ -275,11 +268,10 @@ describe('what is known of the server', () => {
       server.socket.watches.map(({ from }) => from),
       [`aaaa.3;${HASH}`],
     );
-    connection.close();
   });
 
-  test('a conflated range that was cut is asked for again from in front of it', async () => {
-    const { connection, server } = setUp();
+  test('a conflated range that was cut is asked for again from in front of it', async (scope) => {
+    const { connection, server } = setUp(scope);
     watch(connection, {}, () => {});
     await settle();
     const conflated = { op: 'conflated', id: 1, from: `aaaa.2;${HASH}`, to: `aaaa.9;${HASH}` };
@@ -288,13 +280,12 @@ describe('what is known of the server', () => {
     server.socket.cut();
     await server.next();
     assert.equal(server.socket.watches[0]?.from, `aaaa.2;${HASH}`);
-    connection.close();
   });
 });
 
 describe('a mirror', () => {
-  test('is ready only when the last entry of the snapshot is shown, also across a cut in its middle', async () => {
-    const { connection, server } = setUp();
+  test('is ready only when the last entry of the snapshot is shown, also across a cut in its middle', async (scope) => {
+    const { connection, server } = setUp(scope);
     const board = mirror(connection);
     let isReady = false;
     void board.ready.then(() => {
@@ -315,11 +306,10 @@ describe('a mirror', () => {
     server.socket.give(synced(1, 3));
     await settle();
     assert.equal(isReady, true);
-    connection.close();
   });
 
-  test('its listeners may unsubscribe each other, subscribe, close and throw', async () => {
-    const { connection, server, thrown } = setUp();
+  test('its listeners may unsubscribe each other, subscribe, close and throw', async (scope) => {
+    const { connection, server, thrown } = setUp(scope);
     const board = mirror(connection);
     const calls: string[] = [];
     const stops: (() => void)[] = [];
@@ -348,11 +338,10 @@ describe('a mirror', () => {
     assert.equal(board.status.kind, 'closed');
     for (const stop of stops) stop();
     await assert.rejects(board.ready, (error) => error instanceof LatchkeyError && error.code === 'closing');
-    connection.close();
   });
 
-  test('calls that gave up waiting leave nothing behind', async () => {
-    const { connection, server } = setUp();
+  test('calls that gave up waiting leave nothing behind', async (scope) => {
+    const { connection, server } = setUp(scope);
     const board = mirror(connection);
     await settle();
     server.socket.give(opened(1, 0), synced(1, 0));
@@ -370,6 +359,5 @@ describe('a mirror', () => {
     const wait = board.waitFor('aaaa.5');
     server.socket.give(frame('g1', 5));
     await wait;
-    connection.close();
   });
 });
