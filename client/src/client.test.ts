@@ -104,6 +104,58 @@ describe('client', () => {
     );
   });
 
+  test('a write with an idempotency key is repeated until it is answered; one without is sent once', async (scope) => {
+    const busy = json({ error: { code: 'not-ready', message: 'Starting.' } }, 503);
+    const cut: Answer = (_call, response) => response.destroy();
+    const applied = json([{ outcome: 'applied', version: 'aaaa.1' }]);
+    const { calls, url } = await serve(scope, busy, cut, applied, cut, busy);
+    const client = new LatchkeyClient({ server: url, random: () => 0 });
+    assert.equal((await client.put('a', 1, { idempotencyKey: 'k1' })).outcome, 'applied');
+    assert.equal(calls.length, 3);
+    assert.equal(new Set(calls.map(({ body }) => body)).size, 1);
+    await assert.rejects(client.put('a', 1), isError('unavailable'));
+    assert.equal(calls.length, 4);
+    const mixed = [
+      { op: 'put', key: 'a', value: 1, idempotencyKey: 'k2' } as const,
+      { op: 'remove', key: 'b' } as const,
+    ];
+    await assert.rejects(client.commands(mixed), isError('not-ready'));
+    assert.equal(calls.length, 5);
+    const hasty = new LatchkeyClient({ server: url, retryForMs: 0 });
+    await assert.rejects(hasty.put('a', 1, { idempotencyKey: 'k3' }), isError('not-ready'));
+    assert.equal(calls.length, 6);
+  });
+
+  test('a repeated write ends with its signal, and with the client', async (scope) => {
+    const { url } = await serve(scope, json({ error: { code: 'not-ready', message: 'Starting.' } }, 503));
+    const client = new LatchkeyClient({ server: url, random: () => 0.99 });
+    const abort = new AbortController();
+    const aborted = client.put('a', 1, { idempotencyKey: 'k1' }, { signal: abort.signal });
+    const closed = client.remove('a', { idempotencyKey: 'k2' });
+    setTimeout(() => abort.abort(new Error('enough')), 20);
+    await assert.rejects(aborted, /enough/);
+    client.close();
+    await assert.rejects(closed, isError('closing'));
+    await assert.rejects(client.get('a'), isError('closing'));
+  });
+
+  test('no more than 1,000 calls wait for answers', async (scope) => {
+    const { url } = await serve(scope, () => {});
+    const client = new LatchkeyClient({ server: url });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const calls = Array.from({ length: 1000 }, () => client.get('a', { signal }));
+    await assert.rejects(client.get('a'), isError('overloaded'));
+    abort.abort();
+    await Promise.allSettled(calls);
+    assert.equal((await Promise.allSettled([client.get('a', { signal })]))[0]?.status, 'rejected');
+  });
+
+  test('a 404 that is not Latchkey’s is no missing entry', async (scope) => {
+    const { url } = await serve(scope, (_call, response) => response.writeHead(404).end('nginx'));
+    await assert.rejects(new LatchkeyClient({ server: url }).get('a'), isError('invalid-request'));
+  });
+
   test('sends many commands at once, all or nothing if asked', async (scope) => {
     const outcomes = [{ outcome: 'refused', code: 'key-invalid', message: 'No.' }];
     const { calls, url } = await serve(scope, json(outcomes));

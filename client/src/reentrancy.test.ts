@@ -2,7 +2,17 @@
 // and centrifuge-dart #128 and #142, each with what this client promises instead.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { changed, FakeServer, frame, HASH, opened, settle, synced, until } from '../../test/support/fake-websocket.ts';
+import {
+  changed,
+  FakeServer,
+  frame,
+  HASH,
+  opened,
+  type Sent,
+  settle,
+  synced,
+  until,
+} from '../../test/support/fake-websocket.ts';
 import { type Connection, connect } from './connection.ts';
 import { LatchkeyError } from './error.ts';
 import { mirror } from './mirror.ts';
@@ -94,7 +104,7 @@ describe('inside a handler', () => {
     assert.deepEqual(second, ['opened', 1, 'synced', 2]);
   });
 
-  const every: readonly (readonly [string, Parameters<FakeServer['socket']['give']>[0]])[] = [
+  const every: readonly (readonly [string, Sent])[] = [
     ['opened', opened(1, 0)],
     ['put', frame(1, 1)],
     ['remove', { id: 1, changes: [changed(1, { op: 'remove', reason: 'deleted' })], position: `aaaa.1;${HASH}` }],

@@ -52,10 +52,13 @@ export class SseTransport implements Transport {
       if (signal.aborted) return;
       const body = await heard(this.#request(request, connection.signal));
       const reader = body.getReader();
+      // A stream that does not know of the signal, from a `fetch` of the caller's own, is let go of all the same.
+      connection.signal.addEventListener('abort', () => void reader.cancel().catch(() => {}));
       const parser = new SseParser();
       let position = request.from;
       for (;;) {
         const { done, value } = await heard(reader.read());
+        connection.signal.throwIfAborted();
         if (done) return;
         const events = parser.push(value).map((event) => {
           const taken = eventOf(event, position);

@@ -45,6 +45,8 @@ export interface WatchIterator<Value = unknown>
   extends Watch,
     AsyncIterableIterator<WatchEvent<Value>, undefined, undefined> {
   [Symbol.asyncIterator](): WatchIterator<Value>;
+  /** Closes the watch and resolves when its connection is let go of; leaving the loop calls it. */
+  return(): Promise<IteratorResult<WatchEvent<Value>, undefined>>;
 }
 
 /**
