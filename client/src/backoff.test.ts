@@ -33,6 +33,17 @@ describe('backoff', () => {
     await backoff.wait(AbortSignal.abort());
   });
 
+  test('a server that asks for no wait at all is given longer ones all the same', async () => {
+    const { backoff } = setUp(() => 0.999);
+    backoff.baseMs = 0;
+    const waits: number[] = [];
+    for (let failure = 0; failure < 20; failure += 1) {
+      waits.push(backoff.begin(0));
+      await backoff.wait(AbortSignal.abort());
+    }
+    assert.deepEqual([waits[0], waits[4], waits[19]], [0, 15, 29_970]);
+  });
+
   test('whoever fails while a wait runs joins it, and all go on together', async () => {
     const { backoff } = setUp(() => 0.01);
     assert.equal(backoff.begin(0), 10);

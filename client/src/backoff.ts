@@ -46,7 +46,8 @@ export class Backoff {
   /** Starts the wait before the next try, or joins the one that runs; gives its length. `exactMs` is what a server asked for. */
   begin(leastMs: number, exactMs?: number): number {
     if (this.#timer !== undefined) return this.#afterMs;
-    const ceilingMs = Math.min(DELAY_MAX_MS, this.baseMs * 2 ** this.#failures);
+    // From at least a millisecond, or a server that asks for none would be asked without a pause.
+    const ceilingMs = Math.min(DELAY_MAX_MS, Math.max(1, this.baseMs) * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, DOUBLINGS_MAX);
     this.#afterMs = exactMs ?? leastMs + Math.floor(this.#random() * ceilingMs);
     this.#arm(this.#afterMs);

@@ -40,8 +40,11 @@ const SILENCE_MAX_MS = 60_000;
 /** A server that restarts must not drive its clients to another transport. */
 const FAILURES_BEFORE_OTHER = 3;
 
+/** What `connect` gives: hand it to `watch` and `mirror`, and close it when nothing of it is needed any more. */
 export class Connection implements AsyncDisposable {
+  /** @internal */
   readonly endpoint: Endpoint;
+  /** @internal */
   readonly backoff: Backoff;
   readonly #options: ConnectionOptions;
   readonly #transports: readonly Transport[];
@@ -49,7 +52,7 @@ export class Connection implements AsyncDisposable {
   #worked: TransportName | undefined;
   #hasWorked = false;
 
-  /** @throws LatchkeyError `usage` where `server` is no http(s) URL */
+  /** @internal Others call `connect`. @throws LatchkeyError `usage` where `server` is no http(s) URL */
   constructor(options: ConnectionOptions) {
     const { openWebSocket, random = Math.random, silenceMaxMs = SILENCE_MAX_MS, token, wake = pageWake } = options;
     this.#options = options;
@@ -74,17 +77,17 @@ export class Connection implements AsyncDisposable {
     this.#worked = this.#remembered();
   }
 
-  /** Aborts when this is closed. */
+  /** @internal Aborts when this is closed. */
   get signal(): AbortSignal {
     return this.#closing.signal;
   }
 
-  /** Whether any watch was ever delivered something: then an answer that is not Latchkey's is a fault of what is between. */
+  /** @internal Whether any watch was ever delivered something: then an answer that is not Latchkey's is a fault of what is between. */
   get hasWorked(): boolean {
     return this.#hasWorked;
   }
 
-  /** What to try now, in this order. The second one only while the first may be blocked. */
+  /** @internal What to try now, in this order. The second one only while the first may be blocked. */
   candidates(): readonly Transport[] {
     const first = this.#transports.find(({ name }) => name === this.#worked);
     if (first === undefined) return this.#transports;
@@ -92,7 +95,7 @@ export class Connection implements AsyncDisposable {
     return [first, ...this.#transports.filter((other) => other !== first)];
   }
 
-  /** The transport delivered something. */
+  /** @internal The transport delivered something. */
   worked(name: TransportName): void {
     this.#hasWorked = true;
     if (this.#worked === name) return;
@@ -104,7 +107,7 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  /** Calls what its user handed in; what that throws concerns nobody here. */
+  /** @internal Calls what its user handed in; what that throws concerns nobody here. */
   call<Result>(handler: () => Result): Result | undefined {
     try {
       return handler();
@@ -114,7 +117,7 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  /** Hands on what a handler threw. */
+  /** @internal Hands on what a handler threw. */
   report(error: unknown): void {
     const { onHandlerError } = this.#options;
     // Thrown where nothing of ours is under way, it is as uncaught as it would be in a listener of the platform's.
