@@ -77,6 +77,20 @@ describe('which transport', () => {
     assert.deepEqual(names(setUp(scope, { storage: nonsense }).connection), ['websocket', 'sse']);
   });
 
+  test('a connection that worked and is lost is made again after a wait, by the same transport', async (scope) => {
+    const { connection, server, streams } = setUp(scope);
+    const kinds: string[] = [];
+    watch(connection, {}, () => {}, { onStatus: ({ kind }) => kinds.push(kind) });
+    await settle();
+    server.socket.give(opened(1, 0));
+    await settle();
+    const next = server.next();
+    server.socket.cut();
+    await next;
+    assert.deepEqual(kinds, ['connecting', 'catching-up', 'waiting', 'connecting']);
+    assert.deepEqual(streams.asked, []);
+  });
+
   test('a watch that was cut on one goes on with its position on the other', async (scope) => {
     const { connection, server, streams } = setUp(scope);
     streams.answer = stream(OPENED);

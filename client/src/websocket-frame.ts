@@ -11,7 +11,6 @@ export interface ServerFrame {
   readonly ref?: string;
   readonly changes?: readonly Change[];
   readonly position?: string;
-  readonly from?: string;
 }
 
 /** @throws LatchkeyError `invalid-json` */
@@ -27,7 +26,8 @@ export function parseFrame(data: unknown): ServerFrame {
 
 /** The events of a frame for a watch that stands at `before`. @throws LatchkeyError `position-invalid` */
 export function frameEvents(frame: ServerFrame, before: string): readonly WatchEvent[] {
-  const { changes, id, position = frame.from ?? before, ref, ...data } = frame;
+  // `conflated` and `bye` have none: whoever is cut off behind `conflated` goes on in front of what it announces.
+  const { changes, id, position = before, ref, ...data } = frame;
   if (changes === undefined) return [{ ...data, position } as WatchEvent];
   const positions = batchPositions(before, changes, position);
   return changes.map((change, index) => ({ ...change, position: positions[index] as string }));

@@ -116,6 +116,37 @@ describe('watches over one WebSocket', () => {
     assert.equal(listeners.size, 0);
   });
 
+  test('a watch that was told bye waits as long as it was told, and the others on the socket go on', async (scope) => {
+    const { connection, server } = setUp(scope);
+    const seen: unknown[] = [];
+    const one = watch(connection, { keys: ['a'] }, () => {});
+    const two = watch(connection, { keys: ['b'] }, (event) => seen.push(show(event)));
+    await settle();
+    server.socket.give(opened(1, 0), opened(2, 0), { op: 'bye', id: 1, afterMs: 7000 });
+    await settle();
+    assert.deepEqual([one.status.kind, one.status.kind === 'waiting' && one.status.afterMs], ['waiting', 7000]);
+    server.socket.give(frame(2, 1));
+    await settle();
+    assert.deepEqual(seen, ['opened', 1]);
+    assert.equal(two.status.kind, 'catching-up');
+  });
+
+  test('a server that falls over right after opened is asked less and less often', async (scope) => {
+    const { connection, server } = setUp(scope, { random: () => 0.001 });
+    const waits: number[] = [];
+    watch(connection, {}, () => {}, { onRetry: (_error, afterMs) => waits.push(afterMs) });
+    await settle();
+    for (let cut = 0; cut < 4; cut += 1) {
+      if (cut === 3) server.socket.give(opened(1, 0), frame(1, 1));
+      else server.socket.give(opened(1, 0));
+      await settle();
+      const next = server.next();
+      server.socket.cut();
+      await next;
+    }
+    assert.deepEqual(waits, [1, 2, 4, 1]);
+  });
+
   test('it closes with its last watch, but not between one watch and the next', async (scope) => {
     const { connection, server } = setUp(scope);
     const one = watch(connection, {}, () => {});
