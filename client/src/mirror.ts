@@ -77,6 +77,7 @@ export class WatchMirror<Value> implements Mirror<Value> {
   #changed = new Set<string>();
   #isAllChanged = false;
   #isTelling = false;
+  #isClosed = false;
   #full: WatchStatus | undefined;
 
   constructor(connection: Connection, filter: Filter, options: MirrorOptions) {
@@ -134,6 +135,7 @@ export class WatchMirror<Value> implements Mirror<Value> {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const all of this.#subscriptions.values()) all.clear();
     this.#subscriptions.clear();
     this.#subscriptionCount = 0;
@@ -211,6 +213,7 @@ export class WatchMirror<Value> implements Mirror<Value> {
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
+      if (this.#isClosed) return;
       const keys = this.#isAllChanged ? [...this.#subscriptions.keys()] : [undefined, ...this.#changed];
       this.#isAllChanged = false;
       this.#changed.clear();

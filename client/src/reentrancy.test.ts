@@ -335,6 +335,7 @@ describe('a mirror', () => {
     board.subscribe(() => {
       calls.push('closer');
       board.close();
+      board.subscribe(() => calls.push('after the end'));
     }, 'k2');
     board.subscribe(() => calls.push('never'), 'k2');
     await settle();

@@ -4,22 +4,12 @@
  *
  * Invariant: the request lives as long as the generator; the clock of silence runs only while it waits for bytes.
  */
-import type { Backoff } from './backoff.ts';
 import { LatchkeyError } from './error.ts';
-import { type Endpoint, exchange } from './exchange.ts';
+import { exchange } from './exchange.ts';
 import { type SseEvent, SseParser } from './sse-parser.ts';
-import type { Transport, TransportRequest } from './transport.ts';
+import type { Transport, TransportRequest, TransportSetup } from './transport.ts';
 import { quote } from './version.ts';
-import type { WakeSource } from './wake.ts';
 import type { WatchEvent } from './watch-event.ts';
-
-/** What transports need of the connection that they serve. */
-export interface TransportSetup {
-  readonly endpoint: Endpoint;
-  readonly silenceMaxMs: number;
-  readonly wake: WakeSource;
-  readonly backoff: Backoff;
-}
 
 // Servers and proxies take request lines of 8 KiB at least; beyond half of that the filter goes as a body.
 const QUERY_LENGTH_MAX = 4000;

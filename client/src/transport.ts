@@ -1,4 +1,7 @@
+import type { Backoff } from './backoff.ts';
+import type { Endpoint } from './exchange.ts';
 import type { Filter } from './filter.ts';
+import type { WakeSource } from './wake.ts';
 import type { WatchEvent } from './watch-event.ts';
 
 export type TransportName = 'websocket' | 'sse';
@@ -8,6 +11,14 @@ export interface TransportRequest {
   /** `start`, `now` or a position. */
   readonly from: string;
   readonly values: boolean;
+}
+
+/** What transports need of the connection that they serve. */
+export interface TransportSetup {
+  readonly endpoint: Endpoint;
+  readonly silenceMaxMs: number;
+  readonly wake: WakeSource;
+  readonly backoff: Backoff;
 }
 
 /** One way of carrying a watch. A cut on one is resumed on any other: positions are the log's, not the transport's. */

@@ -6,8 +6,7 @@
  * group that it was attached to last.
  */
 import { LatchkeyError } from './error.ts';
-import type { TransportSetup } from './sse-transport.ts';
-import type { TransportRequest } from './transport.ts';
+import type { TransportRequest, TransportSetup } from './transport.ts';
 import { WebsocketChannel } from './websocket-channel.ts';
 import { closeError, frameError, parseFrame, type ServerFrame } from './websocket-frame.ts';
 

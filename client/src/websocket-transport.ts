@@ -1,5 +1,4 @@
-import type { TransportSetup } from './sse-transport.ts';
-import type { Transport, TransportRequest } from './transport.ts';
+import type { Transport, TransportRequest, TransportSetup } from './transport.ts';
 import type { WatchEvent } from './watch-event.ts';
 import { frameEvents } from './websocket-frame.ts';
 import { WebsocketLink } from './websocket-link.ts';

@@ -144,8 +144,7 @@ describe('the client in a browser', () => {
     const shown = await page.evaluate(
       ([script, origin]) =>
         new Promise((resolve) => {
-          const main = `latchkey.connect({ server: '${origin}' });
-            const board = latchkey.mirror(latchkey.connect({ server: '${origin}' }));
+          const main = `const board = latchkey.mirror(latchkey.connect({ server: '${origin}' }));
             board.ready.then(() => postMessage([board.status, board.entries().map(({ value }) => value)]));`;
           const worker = new Worker(URL.createObjectURL(new Blob([`${script}\n${main}`])));
           worker.onmessage = ({ data }) => resolve(data);
