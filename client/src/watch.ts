@@ -172,7 +172,7 @@ export class WatchStream<Value> implements WatchIterator<Value> {
             hasOpened = true;
             yield events;
           }
-          failure = new LatchkeyError('unavailable', `${this.#connection.endpoint.base.origin} ended the watch.`);
+          failure = new LatchkeyError('unavailable', `${this.#connection.endpoint.base.origin} ended the stream.`);
         } catch (error) {
           if (this.#isOver) return;
           failure = asError(error);
