@@ -2,7 +2,8 @@
  * One watch on a WebSocket that it shares: frames wait here between the socket, which can't be told to wait, and the watch's
  * reader. A reader who is too slow makes the watch leave the connection; from its position the server brings it up to date again.
  *
- * Invariant: the frames that wait are together at most `WAITING_LENGTH_MAX` characters long, or one frame of any length.
+ * Invariant: the frames that wait are together at most `WAITING_LENGTH_MAX` characters long, or but one of them, of any length, holds
+ * changes; and no two heartbeats follow each other.
  */
 import type { LatchkeyError } from './error.ts';
 import type { TransportRequest } from './transport.ts';
@@ -18,6 +19,8 @@ export class WebsocketChannel {
   #waiting: { readonly frame: ServerFrame; readonly length: number }[] = [];
   #next = 0;
   #length = 0;
+  /** Of the frames that wait, those that move the reader on. */
+  #changesCount = 0;
   #isBehind = false;
   #ended: { readonly error: LatchkeyError | undefined } | undefined;
   #wake: (() => void) | undefined;
@@ -33,14 +36,23 @@ export class WebsocketChannel {
 
   take(frame: ServerFrame, length: number): void {
     if (this.#isBehind || this.#ended !== undefined) return;
-    if (this.#length > 0 && this.#length + length > WAITING_LENGTH_MAX) {
+    // Only where it would be handed a change first: else it would come back to where it left, and leave there again, for ever.
+    if (this.#changesCount > 0 && this.#length + length > WAITING_LENGTH_MAX) {
       this.#isBehind = true;
       this.#leave(this);
-    } else {
-      this.#waiting.push({ frame, length });
-      this.#length += length;
-    }
+    } else this.#keep(frame, length);
     this.#wake?.();
+  }
+
+  #keep(frame: ServerFrame, length: number): void {
+    const last = this.#waiting.at(-1);
+    if (frame.op === 'progress' && last?.frame.op === 'progress' && this.#next < this.#waiting.length) {
+      this.#waiting.pop();
+      this.#length -= last.length;
+    }
+    this.#waiting.push({ frame, length });
+    this.#length += length;
+    if (frame.changes !== undefined) this.#changesCount += 1;
   }
 
   /** What waits is still handed out; then `next` throws the error, if there is one. Idempotent. */
@@ -54,6 +66,7 @@ export class WebsocketChannel {
     this.#waiting = [];
     this.#next = 0;
     this.#length = 0;
+    this.#changesCount = 0;
     this.end();
     this.#leave(this);
   }
@@ -64,6 +77,7 @@ export class WebsocketChannel {
       const first = this.#waiting[this.#next];
       if (first !== undefined) {
         this.#length -= first.length;
+        if (first.frame.changes !== undefined) this.#changesCount -= 1;
         this.#next += 1;
         // A reader that is never quite level must not keep what it has read.
         if (this.#next === this.#waiting.length || this.#next >= READ_MAX) {

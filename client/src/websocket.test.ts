@@ -204,6 +204,43 @@ describe('a reader that is slower than the server', () => {
     assert.equal(reader.status.kind, 'closed');
   });
 
+  test('gets past a change of any size, though each time it comes back other frames stand before it', async (scope) => {
+    const { connection, server } = setUp(scope);
+    const reader = watch(connection, {});
+    const first = reader.next();
+    await settle();
+    const { socket } = server;
+    const giant = { ...big(1, 3), padding: 'x'.repeat(2 * WAITING_LENGTH_MAX) };
+    const conflated = { op: 'conflated', id: 1, from: `aaaa.0;${HASH}`, to: `aaaa.9;${HASH}` };
+    socket.give(opened(1, 0), conflated, giant, frame(1, 4));
+    const ops = [(await first).value?.op];
+    for (let count = 0; count < 2; count += 1) ops.push((await reader.next()).value?.op);
+    assert.deepEqual(ops, ['opened', 'conflated', 'put']);
+    const next = reader.next();
+    await settle();
+    assert.equal(socket.watches.at(-1)?.from, `aaaa.3;${HASH}`);
+    socket.give(opened(2, 3));
+    assert.equal((await next).value?.op, 'opened');
+  });
+
+  test('who reads nothing of a quiet watch keeps one heartbeat, not all of them', async (scope) => {
+    const { connection, server } = setUp(scope);
+    const reader = watch(connection, {});
+    const first = reader.next();
+    await settle();
+    server.socket.give(opened(1, 0));
+    await first;
+    const progress = (offset: number) => ({ op: 'progress', id: 1, position: `aaaa.${offset};${HASH}` });
+    for (let offset = 1; offset < 10_000; offset += 1) server.socket.give(progress(offset));
+    server.socket.give(frame(1, 10_000), progress(10_001));
+    const positions: (string | undefined)[] = [];
+    for (let count = 0; count < 3; count += 1) positions.push((await reader.next()).value?.position);
+    assert.deepEqual(
+      positions,
+      [9999, 10_000, 10_001].map((offset) => `aaaa.${offset};${HASH}`),
+    );
+  });
+
   test('is given one change of any size, and keeps nothing of what it has read', async (scope) => {
     const { connection, server } = setUp(scope);
     const reader = watch(connection, {});
