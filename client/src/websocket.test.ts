@@ -100,17 +100,25 @@ describe('watches over one WebSocket', () => {
     assert.equal((await watching.closed)?.code, 'forbidden');
   });
 
-  test('a socket that says nothing is given up; one that may have died with its network is asked', async (scope) => {
-    const { connection, server, listeners } = setUp(scope, { silenceMaxMs: 20 });
+  test('a socket that says nothing is given up', async (scope) => {
+    const { connection, server } = setUp(scope, { silenceMaxMs: 20 });
     const errors: string[] = [];
     watch(connection, {}, () => {}, { onRetry: (error) => errors.push(error.message) });
     await settle();
     server.socket.give(opened(1, 0));
     await server.next();
     assert.match(errors[0] as string, /was silent for 20 ms/);
-    for (const listener of listeners) listener('online');
+  });
+
+  test('a socket that may have died with its network is asked, and nothing listens for networks after its end', async (scope) => {
+    const { connection, server, listeners } = setUp(scope);
+    watch(connection, {}, () => {});
     await settle();
-    assert.deepEqual(server.socket.sent.at(-1), { op: 'ping' });
+    for (const listener of listeners) listener('online');
+    assert.deepEqual(
+      server.socket.sent.map(({ op }) => op),
+      ['watch', 'ping'],
+    );
     connection.close();
     await until('end of the socket', () => server.socket.isClosed);
     assert.equal(listeners.size, 0);
