@@ -1,6 +1,6 @@
 /** Writes the reference pages that are made from the code; `--check` fails where one is not what the code says. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { ERRORS } from '@latchkey/client';
+import { ERROR_ABOUT, ERRORS, type ErrorCode } from '@latchkey/client';
 import { describeGroups, describeSettings, type SettingDescription } from '../server/src/config/describe.ts';
 
 const NOTE = '<!-- Made by `node --conditions=source scripts/docs.ts`; change the code, not this page. -->';
@@ -67,8 +67,8 @@ function settingsTable(settings: readonly SettingDescription[]): string {
 
 function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(
-    ([code, { about, close, exit, retryable, status }]) =>
-      `| <a id="${code}"></a>\`${code}\` | ${cell(about)} | ${status} | ${close} | ${exit} | ${retryable ? 'yes' : 'no'} |`,
+    ([code, { close, exit, retryable, status }]) =>
+      `| <a id="${code}"></a>\`${code}\` | ${cell(ERROR_ABOUT[code as ErrorCode])} | ${status} | ${close} | ${exit} | ${retryable ? 'yes' : 'no'} |`,
   );
   return `# Errors
 
