@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { BackupOptions } from './backup.ts';
-import { examples } from './program-data.ts';
+import { examples } from './option-parts.ts';
 import type { ServeOptions } from './serve.ts';
 
 /** The commands that work where the data is, without a running server. */
