@@ -4,10 +4,11 @@
  *   npm run bench                          the table
  *   npm run bench -- --quick               one short run of each, to see that it runs
  *   npm run bench -- --json                the same as JSON
- *   npm run bench -- --only fan-out        one of fan-out, latency, ingest, reads, idle
+ *   npm run bench -- --only fan-out        one of fan-out, latency, ingest, reads, idle, cli
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { cli } from './cli.ts';
 import { fanOut } from './fan-out.ts';
 import { type Effort, type Figure, medians, table } from './figures.ts';
 import { idle } from './idle.ts';
@@ -15,7 +16,7 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { reads } from './reads.ts';
 
-const MEASUREMENTS = { 'fan-out': fanOut, latency, ingest, reads, idle };
+const MEASUREMENTS = { 'fan-out': fanOut, latency, ingest, reads, idle, cli };
 
 const { values } = parseArgs({
   options: {
