@@ -25,6 +25,14 @@ export function addDataCommands(program: Command): void {
       const { runStatus } = await import('./status.ts');
       await runStatus(command.optsWithGlobals());
     });
+  program
+    .command('lag')
+    .description('show who is behind the log: watchers, sources, sinks')
+    .addHelpText('after', examples('latchkey lag', 'latchkey lag --json | jq .watchers.behind'))
+    .action(async (_options: object, command: Command) => {
+      const { runLag } = await import('./lag.ts');
+      await runLag(command.optsWithGlobals());
+    });
 }
 
 function addReading(program: Command): void {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { BackupOptions } from './backup.ts';
 import { examples } from './option-parts.ts';
 import type { ServeOptions } from './serve.ts';
+import type { ServerOptions } from './server-options.ts';
 
 /** The commands that work where the data is, without a running server. */
 export function addMaintenance(program: Command): void {
@@ -16,8 +17,9 @@ export function addMaintenance(program: Command): void {
     });
   program
     .command('completion')
-    .description('print a completion script for your shell')
-    .argument('<shell>', 'bash, zsh or fish')
+    .description('print a completion script for your shell, which offers commands, options and the keys of the server')
+    .argument('[shell]', 'bash, zsh or fish')
+    .option('--keys <prefix>', 'print keys that begin so instead, as the scripts ask for them')
     .addHelpText(
       'after',
       examples(
@@ -26,8 +28,13 @@ export function addMaintenance(program: Command): void {
         'latchkey completion fish > ~/.config/fish/completions/latchkey.fish',
       ),
     )
-    .action(async (shell: string) => {
-      const { printCompletion } = await import('./completion.ts');
+    .action(async (shell: string | undefined, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<ServerOptions & { keys?: string }>();
+      if (options.keys !== undefined) {
+        const { printKeys } = await import('./completion/keys.ts');
+        return await printKeys(options.keys, options);
+      }
+      const { printCompletion } = await import('./completion/completion.ts');
       await printCompletion(program, shell);
     });
 }

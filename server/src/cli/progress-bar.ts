@@ -2,6 +2,8 @@ import type { Clock } from '../shared/clock.ts';
 
 const REDRAW_MS = 100;
 const LENGTH = 24;
+/** Where a terminal does not say how wide it is. */
+const COLUMNS_DEFAULT = 80;
 const CLEAR = '\r\x1b[K';
 
 export interface Progress {
@@ -41,7 +43,7 @@ export function progressBar({ clock, stream = process.stderr, unit }: BarOptions
       drawnMs = nowMs;
       isDrawn = true;
       stream.write(
-        `${CLEAR}${barLine(progress, first, nowMs - startMs, unit).slice(0, Math.max(10, stream.columns - 1))}`,
+        `${CLEAR}${barLine(progress, first, nowMs - startMs, unit).slice(0, (stream.columns || COLUMNS_DEFAULT) - 1)}`,
       );
     },
     clear: () => {
