@@ -1,11 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatPosition } from '@latchkey/client';
-import { processEnvironment, variable } from '../config/environment.ts';
-import { loadSettings } from '../config/load-settings.ts';
 import { systemClock } from '../shared/clock.ts';
 import { printLine } from './output.ts';
 import { progressBar } from './progress-bar.ts';
+import { loadServeSettings } from './serve-settings.ts';
 
 export interface BackupOptions {
   readonly data?: string;
@@ -67,8 +66,7 @@ function bytesOf(path: string): number {
 
 /** The directory that `latchkey serve` would open here. */
 function dataOf({ config, data }: BackupOptions): string {
-  const file = config ?? variable(processEnvironment, 'LATCHKEY_CONFIG');
   // Nothing listens here, so settings that only `serve --insecure` takes must not stop a backup.
   const flags = { data, insecure: true };
-  return loadSettings({ flags, environment: processEnvironment, file, cwd: process.cwd() }).settings.data;
+  return loadServeSettings(config === undefined ? flags : { ...flags, config }).settings.data;
 }
