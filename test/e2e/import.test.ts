@@ -114,9 +114,9 @@ test('a finished import has nothing new; a changed file is another source; --res
   writeFileSync(file, '{"op":"put","key":"a","value":1}\n');
   const server = await ServerProcess.start({}, t);
   const run = (...more: string[]) => runLatchkey(['import', file, '--server', server.url, ...more]);
-  assert.match((await run()).stdout, /^1 rows in .*: 1 applied\n$/);
+  assert.match((await run()).stdout, /^1 row in .*: 1 applied\n$/);
   const again = await run();
-  assert.match(again.stdout, /^nothing new: source import:a\.ndjson-[0-9a-f]{12} has all 1 rows; --restart/);
+  assert.match(again.stdout, /^nothing new: source import:a\.ndjson-[0-9a-f]{12} has all 1 rows of it; --restart/);
   assert.equal(again.code, 0);
   assert.match((await run('--restart')).stdout, /1 applied/);
   writeFileSync(file, '{"op":"put","key":"a","value":22}\n');
@@ -172,7 +172,7 @@ test('a pipe from one server to another is an import too', async (t) => {
   assert.match(first.stdout, /^2 rows .*2 applied/);
   const more = `${input}{"key":"c","value":3}\n`;
   const second = await runLatchkey(['import', '-', '--server', server.url, '--name', 'pipe'], { input: more });
-  assert.match(second.stdout, /^1 rows .*1 applied; 2 were taken before/);
+  assert.match(second.stdout, /^1 row .*1 applied; 2 were taken before/);
   assert.match(second.stderr, /has taken 2 rows before: reading over what was taken; the input must be the same/);
   const shorter = await runLatchkey(['import', '-', '--server', server.url, '--name', 'pipe'], { input });
   assert.equal(shorter.code, 4);

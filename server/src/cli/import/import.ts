@@ -250,12 +250,12 @@ class ImportRun {
 function summaryText(summary: ImportSummary): string {
   const { rows, seconds, skipped } = summary;
   if (rows === 0 && skipped > 0)
-    return `nothing new: source ${summary.source} has all ${grouped(skipped)} rows; --restart takes them again`;
+    return `nothing new: source ${summary.source} has all ${grouped(skipped)} rows of it; --restart takes them again`;
   const counted = ['applied', 'duplicate', 'late', 'conflict', 'value', 'unconfirmed', 'expired', 'refused'] as const;
   const said = counted.filter((name) => summary[name] > 0).map((name) => `${grouped(summary[name])} ${name}`);
   const rate = seconds > 0 ? ` (${grouped(Math.round(rows / seconds))} rows/s)` : '';
   const before = skipped > 0 ? `; ${grouped(skipped)} were taken before` : '';
-  return `${grouped(rows)} rows in ${seconds.toFixed(1)} s${rate}${said.length === 0 ? '' : `: ${said.join(', ')}`}${before}`;
+  return `${grouped(rows)} ${rows === 1 ? 'row' : 'rows'} in ${seconds.toFixed(1)} s${rate}${said.length === 0 ? '' : `: ${said.join(', ')}`}${before}`;
 }
 
 function formatAsked(text: string | undefined): InputFormat | undefined {
