@@ -4,7 +4,7 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import { BIN, cleanEnvironment, runLatchkey, type ServerProcess } from '../test/support/server-process.ts';
+import { BIN, cleanEnvironment, runToEnd, type ServerProcess } from '../test/support/server-process.ts';
 import { type Effort, type Figure, median } from './figures.ts';
 import { closedLoop, httpRequest, putRequest, VALUE_TEXT } from './load.ts';
 import { startLatchkey, withServer } from './servers.ts';
@@ -62,7 +62,7 @@ async function writeRows(file: string, rows: number): Promise<void> {
   await finished(out);
 }
 
-async function importing(server: ServerProcess, { isQuick, seconds }: Effort): Promise<Figure> {
+async function importing(server: ServerProcess, { isQuick, seconds }: Effort): Promise<readonly Figure[]> {
   const rows = isQuick ? ROWS / 5 : ROWS;
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-import-'));
   try {
@@ -81,24 +81,46 @@ async function importing(server: ServerProcess, { isQuick, seconds }: Effort): P
       BATCH,
     );
     const started = performance.now();
-    const got = await runLatchkey(['import', file, '--server', server.url, '--json'], { timeoutMs: 120_000 });
+    const cpu = await cpuSecondsOf([BIN, 'import', file, '--server', server.url]);
     const took = (performance.now() - started) / 1000;
-    if (got.code !== 0) throw new Error(`The import failed: ${got.stderr}`);
-    return {
-      name: 'latchkey import, NDJSON, from start to exit',
-      unit: 'rows/s',
-      isLowerBetter: false,
-      latchkey: rows / took,
-      floor: load.count / load.seconds,
-      floorIs: 'the same batches, prepared, sent one after the other',
-    };
+    const name = 'latchkey import, NDJSON, from start to exit';
+    return [
+      {
+        name,
+        unit: 'rows/s',
+        isLowerBetter: false,
+        latchkey: rows / took,
+        floor: load.count / load.seconds,
+        floorIs: 'the same batches, prepared, sent one after the other',
+      },
+      {
+        name,
+        unit: 'µs client CPU/row',
+        isLowerBetter: true,
+        latchkey: (cpu * 1_000_000) / rows,
+        floor: ((await cpuSecondsOf(['-e', READ, file])) * 1_000_000) / rows,
+        floorIs: 'Node reading the file and doing nothing with it',
+      },
+    ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+const READ = "require('node:fs').createReadStream(process.argv[1], { highWaterMark: 262144 }).resume()";
+
+/** User and system time of a run of Node, its start included: what the shell's `times` says of its children. */
+async function cpuSecondsOf(args: readonly string[]): Promise<number> {
+  const got = await runToEnd(['sh', '-c', '"$@" > /dev/null && times', 'sh', process.execPath, ...args], {
+    timeoutMs: 120_000,
+  });
+  if (got.code !== 0) throw new Error(`node ${args.join(' ')} failed: ${got.stderr}`);
+  const parts = [...(got.stdout.trimEnd().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  return parts.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds), 0);
+}
+
 /** What a person waits for: short commands from start to exit by their own bin, and a file of rows. */
 export async function cli(effort: Effort): Promise<readonly Figure[]> {
   const starts = await withServer(startLatchkey, (server) => startTimes(server, effort));
-  return [...starts, await withServer(startLatchkey, (server) => importing(server, effort))];
+  return [...starts, ...(await withServer(startLatchkey, (server) => importing(server, effort)))];
 }

@@ -179,6 +179,18 @@ test('a pipe from one server to another is an import too', async (t) => {
   assert.match(shorter.stderr, /input ends at byte 46, but 68 bytes \(3 rows\) of it were taken before/);
 });
 
+test('a file that is bigger than the memory for it is imported all the same', async (t) => {
+  const file = join(temporaryFolder(t), 'rows.ndjson');
+  const rows = 40_000;
+  const row = (at: number) => `{"key":"row.${at}","value":{"n":${at},"text":"${'x'.repeat(1000)}"}}\n`;
+  writeFileSync(file, Array.from({ length: rows }, (_, at) => row(at)).join(''));
+  const server = await ServerProcess.start({}, t);
+  const env = { NODE_OPTIONS: '--max-old-space-size=32' };
+  const got = await runLatchkey(['import', file, '--server', server.url, '--json'], { env, timeoutMs: 60_000 });
+  assert.equal(got.code, 0, got.stderr);
+  assert.equal((JSON.parse(got.stdout) as { applied: number }).applied, rows);
+});
+
 describe('formats', () => {
   test('CSV and JSON by a key template, also compressed, end in the entries that they say', async (t) => {
     const folder = temporaryFolder(t);
