@@ -203,6 +203,20 @@ describe('list', () => {
     );
   });
 
+  test('numbers keep their digits, in the table and in JSON', async (t) => {
+    const one =
+      '{"key":"a","value":{"n":1.0,"big":12345678901234567890},"version":"k3x9.7","updated":"2026-11-20T12:00:00Z"}';
+    const server = await fakeServer(t, (_asked, response) =>
+      json(response, `{"entries":[${one} , ${one}],"position":"k3x9.7"}`),
+    );
+    const got = await runLatchkey(['list', '--server', server.url]);
+    assert.match(got.stdout, /\{"n":1\.0,"big":12345678901234567890\}\n/);
+    assert.equal((await runLatchkey(['list', '--json', '--server', server.url])).stdout, `${one}\n${one}\n`);
+    const strange = await fakeServer(t, (_asked, response) => json(response, '[1'));
+    const error = await runLatchkey(['list', '--server', strange.url]);
+    assert.deepEqual([error.code, error.stderr.includes('no list of entries')], [6, true], error.stderr);
+  });
+
   test('a reader that leaves early ends it quietly', async (t) => {
     const entries = Array.from({ length: 1000 }, (_, index) => entry(`key.${index}`, 'x'.repeat(200)));
     const server = await fakeServer(t, (_asked, response) =>
