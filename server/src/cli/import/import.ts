@@ -18,7 +18,7 @@ import { NdjsonRows } from './ndjson-rows.ts';
 import { emptyTally, type Tally } from './outcomes.ts';
 import { ProgressChain, readProgress } from './progress-chain.ts';
 import { parseProgressToken, type Reached } from './progress-token.ts';
-import { batchesOf } from './reading.ts';
+import { batchesOf, type ReadBatch, shorter } from './reading.ts';
 import { RejectFile } from './rejects.ts';
 
 export interface ImportOptions extends ServerOptions, MappingOptions {
@@ -66,6 +66,7 @@ export async function runImport(file: string, options: ImportOptions): Promise<v
   try {
     const token = await readProgress(place, connection, source);
     const reached = token === undefined || options.restart === true ? START : parseProgressToken(token, source);
+    if (input.canSeek && (input.size ?? 0) < reached.at.offset) throw shorter(input.size ?? 0, reached.at);
     const rejects = new RejectFile(rejectsOf(file, options));
     if (reached === START) rejects.clear();
     else await rejects.keepUpTo(reached.lastBatchFrom.row);
@@ -176,19 +177,19 @@ class ImportRun {
       for (;;) {
         const { done, value } = await next;
         if (done === true || this.#isInterrupted) return;
-        const settled = this.#settle(value);
+        const settled = this.#settle(value.batch, value.isTaken);
         // The request leaves first; then the next batch is cut while the server decides this one.
         next = setImmediate().then(() => batches.next());
         next.catch(() => {}); // Told in the next turn, after what became of this batch.
         await settled;
-        this.#show(value);
+        this.#show(value.batch);
       }
     } finally {
       await batches.return(undefined);
     }
   }
 
-  #batches(): AsyncGenerator<Batch> {
+  #batches(): AsyncGenerator<ReadBatch> {
     const { file, format, input, mapping, options, reached } = this.#parts;
     const csv = format === 'csv' ? new CsvRows(options.delimiter) : undefined;
     const { lastBatchFrom } = reached;
@@ -201,10 +202,10 @@ class ImportRun {
     return batchesOf({ content, cutter, csv, from: from.offset, mapping, reached, clock: systemClock });
   }
 
-  async #settle(batch: Batch): Promise<void> {
-    const { reached, rejects } = this.#parts;
+  async #settle(batch: Batch, isTaken: boolean): Promise<void> {
+    const { rejects } = this.#parts;
     const summary = this.#summary;
-    if (batch.to.offset <= reached.at.offset) {
+    if (isTaken) {
       // Taken by the run before, which may have ended before it read the answer.
       const own = batch.items.flatMap(({ refusal, row }) => (refusal === undefined ? [] : [{ row, refusal }]));
       const told = await this.#chain.recall(batch.items);

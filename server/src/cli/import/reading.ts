@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { LatchkeyError } from '@latchkey/client';
 import type { Clock } from '../../shared/clock.ts';
-import { type Batch, BatchFilling, itemOf, type Place } from './batch.ts';
+import { type Batch, BatchFilling, itemOf, type Place, placeBehind } from './batch.ts';
 import type { CsvRows } from './csv-rows.ts';
 import type { Mapping } from './mapping.ts';
 import type { Reached } from './progress-token.ts';
@@ -48,38 +48,45 @@ export interface BatchReading {
   readonly clock: Clock;
 }
 
+/** A batch, and whether the server has it already. */
+export interface ReadBatch {
+  readonly batch: Batch;
+  readonly isTaken: boolean;
+}
+
 /**
- * Batches from the begin of the last one that was taken: that one again (it ends at `reached.at`), and those that follow. Rows
- * before it are read over.
+ * Batches from the begin of the last one that was taken: that one again, and those that follow. Rows before it are read over. A row
+ * is known by where it begins: the last one of a file may end later once more was written behind it.
  * @throws LatchkeyError `conflict` where the input ends before what was taken of it
  */
-export async function* batchesOf(reading: BatchReading): AsyncGenerator<Batch> {
+export async function* batchesOf(reading: BatchReading): AsyncGenerator<ReadBatch> {
   const { clock, csv, mapping, reached } = reading;
   const filling = new BatchFilling(reached.lastBatchFrom);
-  let isBehind = reached.at.offset === reached.lastBatchFrom.offset;
+  let isTaken = reached.at.offset > reached.lastBatchFrom.offset;
   let last: Place = { offset: reading.from, row: 0 };
   for await (const rows of rowsOf(reading.content, reading.cutter, reading.from)) {
     const at = { mapping, columns: csv?.columns ?? [], nowMicros: clock.nowMicros() };
     for (const row of rows) {
-      last = { offset: row.end, row: row.number };
-      if (row.end <= reached.lastBatchFrom.offset) continue;
-      if (!isBehind && row.end > reached.at.offset) {
-        isBehind = true;
-        const taken = filling.finish();
-        if (taken !== undefined) yield taken;
+      const begin = last.offset;
+      last = placeBehind(row);
+      if (begin < reached.lastBatchFrom.offset) continue;
+      if (isTaken && begin >= reached.at.offset) {
+        const batch = filling.finish();
+        if (batch !== undefined) yield { batch, isTaken };
+        isTaken = false;
       }
-      const full = filling.add(itemOf(row, at));
-      if (full !== undefined) yield full;
+      const batch = filling.add(itemOf(row, at));
+      if (batch !== undefined) yield { batch, isTaken };
     }
   }
-  const rest = filling.finish();
-  if (rest !== undefined) yield rest;
-  if (last.offset < reached.at.offset) throw shorter(last, reached.at);
+  const batch = filling.finish();
+  if (batch !== undefined) yield { batch, isTaken };
+  if (last.offset < reached.at.offset) throw shorter(last.offset, reached.at);
 }
 
-function shorter(last: Place, reached: Place): LatchkeyError {
+export function shorter(size: number, reached: Place): LatchkeyError {
   return new LatchkeyError(
     'conflict',
-    `The input ends at byte ${last.offset}, but ${reached.offset} bytes (${reached.row} rows) of it were taken before: it is not the same input. Give that one from its beginning, or another --name, or --restart.`,
+    `The input ends at byte ${size}, but ${reached.offset} bytes (${reached.row} rows) of it were taken before: it is not the same input. Give that one from its beginning, or another --name, or --restart.`,
   );
 }
