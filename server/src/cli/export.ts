@@ -5,6 +5,7 @@ import { createGzip } from 'node:zlib';
 import { LatchkeyError } from '@latchkey/client';
 import { processEnvironment } from '../config/environment.ts';
 import { systemClock } from '../shared/clock.ts';
+import { fileError } from './file-error.ts';
 import { printLine, remark, writeOut } from './output.ts';
 import { grouped, type ProgressBar, progressBar } from './progress-bar.ts';
 import { sendForJson, sendOk } from './request.ts';
@@ -83,9 +84,7 @@ async function writeFile(file: string, stream: CountedStream): Promise<void> {
     renameSync(part, file);
   } catch (error) {
     rmSync(part, { force: true });
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof LatchkeyError || code === undefined || !/^E[A-Z]+$/.test(code)) throw error;
-    throw new LatchkeyError('usage', `${file} cannot be written (${code}); choose another place.`, { cause: error });
+    throw fileError(error, file, 'written');
   }
 }
 

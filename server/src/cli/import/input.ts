@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { LatchkeyError } from '@latchkey/client';
+import { fileError } from '../file-error.ts';
 
 export const INPUT_FORMATS = ['ndjson', 'json', 'csv'] as const;
 export type InputFormat = (typeof INPUT_FORMATS)[number];
@@ -30,7 +31,9 @@ const CHUNK_BYTES = 256 * 1024;
 export async function openInput(file: string, stdin: Readable): Promise<Input> {
   const stats = file === '-' ? undefined : statsOf(file);
   const raw = file === '-' ? stdin : createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  const first = await peek(raw);
+  const first = await peek(raw).catch((error: unknown) => {
+    throw fileError(error, file, 'read');
+  });
   const isGzip = first[0] === 0x1f && first[1] === 0x8b;
   const content = isGzip ? unpacked(raw, file) : raw;
   return {

@@ -3,6 +3,7 @@ import { appendFileSync, createReadStream, createWriteStream, existsSync, rename
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
 import type { Refusal } from '../../commands/command.ts';
+import { fileError } from '../file-error.ts';
 import { type Row, readable } from './row.ts';
 
 /** A row that was refused, and why. */
@@ -62,7 +63,11 @@ export class RejectFile {
       const { code, field, message } = refusal;
       return `${JSON.stringify({ row: row.number, code, message, field, text: readable(row.text.slice(row.from, row.to)) })}\n`;
     });
-    appendFileSync(this.path, lines.join(''));
+    try {
+      appendFileSync(this.path, lines.join(''));
+    } catch (error) {
+      throw fileError(error, this.path, 'written');
+    }
     this.#count += rejects.length;
   }
 }
