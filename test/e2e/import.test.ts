@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { BIN, cleanEnvironment, runLatchkey, ServerProcess, temporaryFolder } from '../support/server-process.ts';
+import { BIN, cleanEnvironment, ROOT, runLatchkey, ServerProcess, temporaryFolder } from '../support/server-process.ts';
 
 const ROWS = 40_000;
 const BAD_EACH = 1000;
@@ -91,6 +91,9 @@ test('import | kill -9 | import: every row once, and every refused one told once
   const summary = JSON.parse(got.stdout) as { rows: number; skipped: number; refused: number };
   assert.equal(summary.rows + summary.skipped, ROWS);
   assert.equal(summary.refused, REFUSED);
+  const page = readFileSync(join(ROOT, 'docs/cli.md'), 'utf8');
+  const promised = /\[`import`\][^|]*\| `\{([^}]*)\}`/.exec(page)?.[1]?.replaceAll('"', '').split(',');
+  assert.deepEqual(Object.keys(summary).sort(), promised?.sort(), 'docs/cli.md names the fields');
   await everyRowOnce(server, file);
 });
 
