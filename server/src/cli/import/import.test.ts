@@ -33,8 +33,27 @@ test('a server that is not there at the start is not waited for', async (t) => {
   const got = await runLatchkey(['import', file, ...AWAY]);
   assert.equal(got.code, 6);
   assert.match(got.stderr, /^error: No answer from .*latchkey serve/);
-  const piped = await runLatchkey(['import', '-', ...AWAY], { input: '{}\n' });
-  assert.match(piped.stderr, /give the same input from its beginning with --name import:stdin-[0-9a-f]{8}\./);
+});
+
+test('a server that goes away for too long ends it with how to go on', async (t) => {
+  const file = join(temporaryFolder(t), 'a.ndjson');
+  const input = '{"op":"put","key":"a","value":1}\n';
+  writeFileSync(file, input);
+  const server = await fakeServer(t, ({ url }, response) =>
+    url.startsWith('/v1/sources')
+      ? json(response, { progress: {} })
+      : json(response, { error: { code: 'storage-full', message: 'The disk is full.' } }, 503),
+  );
+  const run = (from: string, ...more: string[]) =>
+    runLatchkey(['import', from, '--server', server.url, '--wait', '0', ...more], { input });
+  const got = await run(file);
+  assert.equal(got.code, 6);
+  assert.match(got.stderr, /^error: The disk is full\. To go on, run the same command again\.\n$/);
+  assert.match(
+    (await run('-')).stderr,
+    /To go on, give the same input from its beginning and --name import:stdin-[0-9a-f]{8}\.\n$/,
+  );
+  assert.match((await run('-', '--name', 'x')).stderr, /To go on, give the same input from its beginning\.\n$/);
 });
 
 test('files that cannot be read or written are told by name, and a fresh import leaves no rejects of an old one', async (t) => {

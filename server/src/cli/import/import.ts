@@ -85,8 +85,6 @@ export async function runImport(file: string, options: ImportOptions): Promise<v
       waitMs,
     });
     await run.run();
-  } catch (error) {
-    throw file === '-' && options.name === undefined ? withNameToGoOn(error, source) : error;
   } finally {
     connection.destroy();
     input.content.destroy();
@@ -163,6 +161,8 @@ class ImportRun {
     process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
     try {
       await this.#sendAll();
+    } catch (error) {
+      throw this.#withWayOn(error);
     } finally {
       this.#bar.clear();
       process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
@@ -225,6 +225,15 @@ class ImportRun {
     const { size } = this.#input;
     const share = size === undefined || size === 0 ? undefined : this.#input.bytesRead() / size;
     this.#bar.show({ share, count: batch.to.row });
+  }
+
+  /** What was taken is kept, so an error that time mends says how to go on. */
+  #withWayOn(error: unknown): unknown {
+    if (!(error instanceof LatchkeyError) || !error.retryable) return error;
+    const { file, options, source } = this.#parts;
+    const name = options.name === undefined ? ` and --name ${source}` : '';
+    const again = file === '-' ? `give the same input from its beginning${name}` : 'run the same command again';
+    return new LatchkeyError(error.code, `${error.message} To go on, ${again}.`, { ...error.details, cause: error });
   }
 
   async #report(): Promise<void> {
@@ -300,10 +309,4 @@ function waitOf(text: string): number {
   } catch (error) {
     throw new LatchkeyError('usage', `--wait ${(error as RangeError).message}.`, { field: '--wait' });
   }
-}
-
-function withNameToGoOn(error: unknown, source: string): unknown {
-  if (!(error instanceof LatchkeyError) || !error.retryable) return error;
-  const more = `To go on, give the same input from its beginning with --name ${source}.`;
-  return new LatchkeyError(error.code, `${error.message} ${more}`, { ...error.details, cause: error });
 }
