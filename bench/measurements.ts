@@ -1,5 +1,6 @@
 /** What `npm run bench` measures, in the order of its table: a measurement is one line here and a file of its own. */
 
+import { cli } from './cli.ts';
 import { fanOut, fanOutWebsocket } from './fan-out.ts';
 import { farBehind } from './far-behind.ts';
 import type { Measurement } from './figures.ts';
@@ -28,4 +29,5 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'snapshot', measure: snapshot },
   { name: 'resume', measure: resume },
   { name: 'start', measure: start },
+  { name: 'cli', measure: cli },
 ];
