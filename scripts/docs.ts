@@ -1,7 +1,9 @@
 /** Writes the reference pages that are made from the code; `--check` fails where one is not what the code says. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { ERRORS } from '@latchkey/client';
+import { ERROR_ABOUT, ERRORS, type ErrorCode } from '@latchkey/client';
 import { describeGroups, describeSettings, type SettingDescription } from '../server/src/config/describe.ts';
+import { settingsJsonSchema } from '../server/src/config/json-schema.ts';
+import { cliPage } from './cli-page.ts';
 
 const NOTE = '<!-- Made by `node --conditions=source scripts/docs.ts`; change the code, not this page. -->';
 
@@ -29,24 +31,30 @@ ${NOTE}
 
 Every setting has a default; \`latchkey serve\` needs none. They come from five places, and later wins: presets, the file
 \`latchkey.yaml\` of the directory where the server is started (or \`--config FILE\`), environment variables, flags. Mappings are
-merged name by name, lists are replaced. \`latchkey config check\` prints what results. Everything is checked before anything is
-opened, and every fault is told at once.
+merged name by name, lists are replaced. Everything is checked before anything is opened, and every fault is told at once.
+\`latchkey config show\` prints what is in effect and where each setting comes from, \`latchkey config check --connect\` also tries the
+data directory and the port.
 
 - **Durations** are text with a unit: \`500ms\`, \`15s\`, \`5m\`, \`24h\`, \`7d\`, \`2w\`. A bare number is refused, except 0.
 - **Sizes** are bytes, or text with a unit: \`64KB\` is 64,000 bytes, \`64KiB\` is 65,536.
 - **Variables** take lists and mappings as JSON (\`LATCHKEY_HTTP_CORS_ORIGINS='["https://example.org"]'\`,
   \`LATCHKEY_LIMITS='{"keyBytesMax":200}'\`). An empty variable is an unset one. A variable that begins with \`LATCHKEY_\` and is no
   setting is a fault. What Kubernetes injects for services (\`LATCHKEY_PORT=tcp://…\`, \`…_SERVICE_HOST\`) is ignored with a warning.
+- **Secrets stand elsewhere**: \`file:/run/secrets/label\` is what that file holds, without the line feed at its end, and \`env:NAME\` what
+  that variable holds, in any setting and in the items of lists. What a reference leads to is never printed, not in a fault either.
 - **Flags** of \`latchkey serve\`: \`--host\`, \`--port\`, \`--data\`, \`--log\`, \`--preset\`, \`--insecure\`, \`--log-level\`,
   \`--log-format\`, \`--config\` (also \`LATCHKEY_CONFIG\`).
 
 \`\`\`yaml
-# latchkey.yaml
+# yaml-language-server: $schema=latchkey.schema.json
 http: { port: 8080, trustedHosts: [latchkey.example.org] }
 data: /var/lib/latchkey
 limits: { valueBytesMax: 256KiB }
 tombstones: { ageMax: 14d }
 \`\`\`
+
+By the first line editors complete and check the file while it is written: \`latchkey config schema > latchkey.schema.json\` puts the
+[JSON Schema](latchkey.schema.json) beside it.
 
 ${sections.join('\n\n')}
 
@@ -67,8 +75,8 @@ function settingsTable(settings: readonly SettingDescription[]): string {
 
 function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(
-    ([code, { about, close, exit, retryable, status }]) =>
-      `| <a id="${code}"></a>\`${code}\` | ${cell(about)} | ${status} | ${close} | ${exit} | ${retryable ? 'yes' : 'no'} |`,
+    ([code, { close, exit, retryable, status }]) =>
+      `| <a id="${code}"></a>\`${code}\` | ${cell(ERROR_ABOUT[code as ErrorCode])} | ${status} | ${close} | ${exit} | ${retryable ? 'yes' : 'no'} |`,
   );
   return `# Errors
 
@@ -92,7 +100,18 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
 
-const pages = { 'docs/settings.md': settingsPage(), 'docs/errors.md': errorsPage() };
+/** Lists on one line, as the formatter of this repository has them. */
+function schemaFile(): string {
+  const text = JSON.stringify(settingsJsonSchema(), undefined, 2);
+  return `${text.replace(/\[\n\s+([^[\]{}]*?)\n\s+\]/g, (_, items: string) => `[${items.replace(/\n\s+/g, ' ')}]`)}\n`;
+}
+
+const pages = {
+  'docs/settings.md': settingsPage(),
+  'docs/latchkey.schema.json': schemaFile(),
+  'docs/errors.md': errorsPage(),
+  'docs/cli.md': cliPage(NOTE),
+};
 const isCheck = process.argv.includes('--check');
 for (const [path, text] of Object.entries(pages)) {
   const file = new URL(`../${path}`, import.meta.url);

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { LatchkeyClient } from './client.ts';
+import { type ClientOptions, LatchkeyClient } from './client.ts';
 import { type ErrorCode, LatchkeyError } from './error.ts';
-import type { WatchEvent, WatchOptions } from './watch.ts';
+import type { WatchOptions } from './watch.ts';
+import type { WatchEvent } from './watch-event.ts';
 
 interface Call {
   readonly method: string;
@@ -68,7 +69,7 @@ describe('client', () => {
     assert.equal(await client.get('x'), undefined);
     await assert.rejects(client.get('y'), (error: LatchkeyError) => {
       assert.equal(error.code, 'key-too-long');
-      assert.deepEqual(error.details, { field: 'key', limit: 9, extra: { requestId: 'r1' } });
+      assert.deepEqual(error.details, { field: 'key', limit: 9, isAnswer: true, extra: { requestId: 'r1' } });
       return true;
     });
   });
@@ -101,6 +102,58 @@ describe('client', () => {
         ['POST', '/v1/commands', [{ op: 'put', key: 'a', value: 'x' }]],
       ],
     );
+  });
+
+  test('a write with an idempotency key is repeated until it is answered; one without is sent once', async (scope) => {
+    const busy = json({ error: { code: 'not-ready', message: 'Starting.' } }, 503);
+    const cut: Answer = (_call, response) => response.destroy();
+    const applied = json([{ outcome: 'applied', version: 'aaaa.1' }]);
+    const { calls, url } = await serve(scope, busy, cut, applied, cut, busy);
+    const client = new LatchkeyClient({ server: url, random: () => 0 });
+    assert.equal((await client.put('a', 1, { idempotencyKey: 'k1' })).outcome, 'applied');
+    assert.equal(calls.length, 3);
+    assert.equal(new Set(calls.map(({ body }) => body)).size, 1);
+    await assert.rejects(client.put('a', 1), isError('unavailable'));
+    assert.equal(calls.length, 4);
+    const mixed = [
+      { op: 'put', key: 'a', value: 1, idempotencyKey: 'k2' } as const,
+      { op: 'remove', key: 'b' } as const,
+    ];
+    await assert.rejects(client.commands(mixed), isError('not-ready'));
+    assert.equal(calls.length, 5);
+    const hasty = new LatchkeyClient({ server: url, retryForMs: 0 });
+    await assert.rejects(hasty.put('a', 1, { idempotencyKey: 'k3' }), isError('not-ready'));
+    assert.equal(calls.length, 6);
+  });
+
+  test('a repeated write ends with its signal, and with the client', async (scope) => {
+    const { url } = await serve(scope, json({ error: { code: 'not-ready', message: 'Starting.' } }, 503));
+    const client = new LatchkeyClient({ server: url, random: () => 0.99 });
+    const abort = new AbortController();
+    const aborted = client.put('a', 1, { idempotencyKey: 'k1' }, { signal: abort.signal });
+    const closed = client.remove('a', { idempotencyKey: 'k2' });
+    setTimeout(() => abort.abort(new Error('enough')), 20);
+    await assert.rejects(aborted, /enough/);
+    client.close();
+    await assert.rejects(closed, isError('closing'));
+    await assert.rejects(client.get('a'), isError('closing'));
+  });
+
+  test('no more than 1,000 calls wait for answers', async (scope) => {
+    const { url } = await serve(scope, () => {});
+    const client = new LatchkeyClient({ server: url });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const calls = Array.from({ length: 1000 }, () => client.get('a', { signal }));
+    await assert.rejects(client.get('a'), isError('overloaded'));
+    abort.abort();
+    await Promise.allSettled(calls);
+    assert.equal((await Promise.allSettled([client.get('a', { signal })]))[0]?.status, 'rejected');
+  });
+
+  test('a 404 that is not Latchkey’s is no missing entry', async (scope) => {
+    const { url } = await serve(scope, (_call, response) => response.writeHead(404).end('nginx'));
+    await assert.rejects(new LatchkeyClient({ server: url }).get('a'), isError('invalid-request'));
   });
 
   test('sends many commands at once, all or nothing if asked', async (scope) => {
@@ -157,12 +210,15 @@ const change = (offset: number) =>
   `id: aaaa.${offset};f\ndata: {"op":"put","key":"k","value":${offset},"version":"aaaa.${offset}","updated":"x"}\n\n`;
 const opened = (position: string) => `retry: 1\n\nid: ${position}\nevent: opened\ndata: {"position":"${position}"}\n\n`;
 
-async function take(url: string, count: number, options: WatchOptions = {}): Promise<readonly WatchEvent[]> {
+async function take(
+  url: string,
+  count: number,
+  options: WatchOptions = {},
+  more: Partial<ClientOptions> = {},
+): Promise<readonly WatchEvent[]> {
   const events: WatchEvent[] = [];
-  for await (const event of new LatchkeyClient({ server: url }).watch(
-    { prefixes: ['k'] },
-    { random: () => 0, ...options },
-  )) {
+  const client = new LatchkeyClient({ server: url, transport: 'sse', random: () => 0, ...more });
+  for await (const event of client.watch({ prefixes: ['k'] }, options)) {
     events.push(event);
     if (events.length === count) break;
   }
@@ -212,7 +268,7 @@ describe('watch', () => {
       stream(opened('aaaa.4;f'), false),
     );
     const waits: number[] = [];
-    const events = await take(url, 3, { onRetry: (_error, afterMs) => waits.push(afterMs), random: () => 0.99 });
+    const events = await take(url, 3, { onRetry: (_error, afterMs) => waits.push(afterMs) }, { random: () => 0.99 });
     assert.deepEqual(events[1], { op: 'bye', afterMs: 3, position: 'aaaa.4;f' });
     assert.deepEqual(waits, [3]);
   });
@@ -234,7 +290,7 @@ describe('watch', () => {
       return 0.001;
     };
     const waits: number[] = [];
-    await take(url, 3, { random, onRetry: (_error, afterMs) => waits.push(afterMs) });
+    await take(url, 3, { onRetry: (_error, afterMs) => waits.push(afterMs) }, { random });
     assert.deepEqual(waits, [1, 2, 4, 0, 0]);
     assert.equal(asked.length, 5);
   });
@@ -254,16 +310,18 @@ describe('watch', () => {
     const { url } = await serve(scope, stream(opened('aaaa.0;f'), false));
     const reading = new AbortController();
     const seen: string[] = [];
-    for await (const { op } of new LatchkeyClient({ server: url }).watch({}, { signal: reading.signal })) {
+    for await (const { op } of new LatchkeyClient({ server: url, transport: 'sse' }).watch(
+      {},
+      { signal: reading.signal },
+    )) {
       seen.push(op);
       setImmediate(() => reading.abort());
     }
     assert.deepEqual(seen, ['opened']);
     const waiting = new AbortController();
-    const nobody = new LatchkeyClient({ server: 'http://127.0.0.1:1' });
+    const nobody = new LatchkeyClient({ server: 'http://127.0.0.1:1', random: () => 0.99 });
     const onRetry = () => setImmediate(() => waiting.abort());
-    for await (const event of nobody.watch({}, { signal: waiting.signal, onRetry, random: () => 0.99 }))
-      assert.fail(event.op);
+    for await (const event of nobody.watch({}, { signal: waiting.signal, onRetry })) assert.fail(event.op);
   });
 
   test('a connection that falls silent is given up, and resumed', async (scope) => {
@@ -272,14 +330,15 @@ describe('watch', () => {
       stream(`${opened('aaaa.0;f')}${change(1)}`, false),
       stream(`${opened('aaaa.1;f')}${change(2)}`, false),
     );
-    await take(url, 4, { silenceMaxMs: 50 });
+    await take(url, 4, {}, { silenceMaxMs: 50 });
     assert.equal(calls[1]?.url.searchParams.get('from'), 'aaaa.1;f');
   });
 
   test('a long filter is posted', async (scope) => {
     const { calls, url } = await serve(scope, stream(opened('aaaa.0;f'), false));
     const keys = Array.from({ length: 500 }, (_, index) => `a long key ${index}`);
-    for await (const _ of new LatchkeyClient({ server: url }).watch({ keys }, { values: false })) break;
+    for await (const _ of new LatchkeyClient({ server: url, transport: 'sse' }).watch({ keys }, { values: false }))
+      break;
     assert.equal(calls[0]?.method, 'POST');
     assert.deepEqual(JSON.parse(calls[0]?.body ?? ''), {
       keys,

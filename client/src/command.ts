@@ -65,3 +65,20 @@ export type Outcome =
     }
   | { readonly outcome: 'value'; readonly entry: Entry | null }
   | { readonly outcome: 'value'; readonly keys: readonly string[]; readonly truncated: boolean };
+
+export type Refused = Extract<Outcome, { readonly outcome: 'refused' }>;
+
+/** What somebody is told whose write was not refused. */
+export type Written = Extract<Outcome, { readonly outcome: 'applied' | 'duplicate' | 'late' | 'conflict' }>;
+
+/** What a command that was not refused may be told, by its `op`. */
+export type OutcomeOf<Op extends Command['op']> = Op extends 'read'
+  ? { readonly outcome: 'value'; readonly entry: Entry | null }
+  : Op extends 'removeMatching'
+    ? Exclude<Outcome, Refused | { readonly entry: Entry | null }>
+    : Written;
+
+/** The outcome of each of the commands, in its place. */
+export type OutcomesOf<Commands extends readonly Command[]> = {
+  readonly [Index in keyof Commands]: OutcomeOf<Commands[Index]['op']> | Refused;
+};

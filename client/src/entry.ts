@@ -1,11 +1,14 @@
 /** Why an entry went. */
 export type RemoveReason = 'deleted' | 'expired' | 'evicted';
 
-/** An entry as clients see it. Absent fields are left out; times are RFC 3339; `version` is `epoch.offset`. */
-export interface Entry {
+/**
+ * An entry as clients see it. Absent fields are left out; times are RFC 3339; `version` is `epoch.offset`. `Value` is what the
+ * caller says its values are; nothing checks it.
+ */
+export interface Entry<Value = unknown> {
   readonly key: string;
   /** The JSON value; a string for UTF-8 text; base64 text where `encoding` says so. */
-  readonly value?: unknown;
+  readonly value?: Value;
   readonly version: string;
   readonly updated: string;
   readonly valid?: string;
@@ -17,10 +20,10 @@ export interface Entry {
 }
 
 /** A change as a watch delivers it: always the whole resulting entry, never a patch. */
-export interface Change {
+export interface Change<Value = unknown> {
   readonly op: 'put' | 'remove' | 'stale';
   readonly key: string;
-  readonly value?: unknown;
+  readonly value?: Value;
   readonly version: string;
   readonly reason?: RemoveReason;
   readonly updated: string;

@@ -75,6 +75,7 @@ export async function errorOf(response: Response): Promise<LatchkeyError> {
   const { code, message, field, limit, ...extra } = error;
   return new LatchkeyError(isErrorCode(code) ? code : codeOfStatus(response.status), String(message), {
     ...timing,
+    isAnswer: true,
     ...(typeof field === 'string' ? { field } : {}),
     ...(typeof limit === 'number' ? { limit } : {}),
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
@@ -96,10 +97,10 @@ function parseError(text: string): Record<string, unknown> | undefined {
   }
 }
 
+// A 404 that is not Latchkey's says that there is no Latchkey, not that there is no entry.
 function codeOfStatus(status: number): ErrorCode {
   if (status === 401) return 'unauthorised';
   if (status === 403) return 'forbidden';
-  if (status === 404) return 'not-found';
   if (status === 408 || status === 504) return 'timeout';
   if (status === 425 || status === 429) return 'overloaded';
   return status >= 500 ? 'unavailable' : 'invalid-request';

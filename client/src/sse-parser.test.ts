@@ -42,6 +42,17 @@ const CASES: readonly (readonly [string, string, readonly SseEvent[]])[] = [
   ['a byte order mark at the start', '\uFEFFdata: a\n\n', [message('a')]],
   ['a second mark is part of the field’s name', '\uFEFF\uFEFFdata: a\n\ndata: b\n\n', [message('b')]],
   ['a mark within data stays', 'data: \uFEFFa\n\n', [message('\uFEFFa')]],
+  ['a NUL within data stays', 'data: a\0b\n\n', [message('a\0b')]],
+  ['a field’s name is taken to its first colon', 'data:a:b\n:data: c\ndata:: d\n\n', [message('a:b\n: d')]],
+  ['a name with a space before it is another name', ' data: x\n data\ndata: a\n\n', [message('a')]],
+  ['a tab is not the space that is taken away', 'data:\ta\n\n', [message('\ta')]],
+  ['data of nothing but its name is an empty line', 'data: a\ndata:\ndata\n\n', [message('a\n\n')]],
+  [
+    'the last of several names and ids counts',
+    'event: a\nevent: b\nid: 1\nid: 2\ndata: x\n\n',
+    [{ type: 'b', data: 'x', id: '2' }],
+  ],
+  ['blank lines alone are no events', '\n\r\r\n\n', []],
   ['characters beyond ASCII', 'data: é 🜂 \u2028\n\n', [message('é 🜂 \u2028')]],
 ];
 
@@ -55,6 +66,12 @@ describe('event stream', () => {
       assert.deepEqual(parse(...text), events);
     });
   }
+
+  test('bytes that are no UTF-8 become replacement characters, wherever they are cut', () => {
+    const bytes = Uint8Array.of(...new TextEncoder().encode('data: '), 0xff, 0xe2, 0x82, 0x41, 10, 10);
+    assert.deepEqual(parse(bytes), [message('\ufffd\ufffdA')]);
+    assert.deepEqual(parse(...Array.from(bytes, (byte) => Uint8Array.of(byte))), [message('\ufffd\ufffdA')]);
+  });
 
   test('retry is taken from digits alone', () => {
     const parser = new SseParser();

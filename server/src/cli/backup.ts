@@ -1,7 +1,10 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { formatPosition } from '@latchkey/client';
-import { processEnvironment, variable } from '../config/environment.ts';
-import { loadSettings } from '../config/load-settings.ts';
+import { systemClock } from '../shared/clock.ts';
 import { printLine } from './output.ts';
+import { progressBar } from './progress-bar.ts';
+import { loadServeSettings } from './serve-settings.ts';
 
 export interface BackupOptions {
   readonly data?: string;
@@ -9,11 +12,13 @@ export interface BackupOptions {
   readonly json?: boolean;
 }
 
+const LOOK_MS = 100;
+
 /** `latchkey backup DEST`: a copy of the data directory as of one position, while a server may go on with it. */
 export async function runBackup(destination: string, options: BackupOptions): Promise<void> {
   const data = dataOf(options);
   const { backupDirectory } = await import('../main.ts');
-  const { bytes, position } = await backupDirectory(data, destination);
+  const { bytes, position } = await withBar(data, destination, () => backupDirectory(data, destination));
   const result = { bytes, position: formatPosition(position) };
   await printLine(
     options.json === true
@@ -26,7 +31,7 @@ export async function runBackup(destination: string, options: BackupOptions): Pr
 export async function runRestore(source: string, options: BackupOptions): Promise<void> {
   const data = dataOf(options);
   const { restoreDirectory } = await import('../main.ts');
-  const { bytes, position } = await restoreDirectory(source, data);
+  const { bytes, position } = await withBar(source, data, () => restoreDirectory(source, data));
   const result = { bytes, position: formatPosition(position), data };
   await printLine(
     options.json === true
@@ -35,10 +40,33 @@ export async function runRestore(source: string, options: BackupOptions): Promis
   );
 }
 
+/** How much of `from` is in `to` already shows how far it is; a backup leaves out free space, so it may end early. */
+async function withBar<T>(from: string, to: string, work: () => Promise<T>): Promise<T> {
+  const bar = progressBar({ unit: 'bytes', clock: systemClock });
+  const total = bytesOf(from);
+  const timer = setInterval(() => {
+    const count = bytesOf(to);
+    bar.show({ share: total === 0 ? undefined : count / total, count });
+  }, LOOK_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+    bar.clear();
+  }
+}
+
+/** Of a file, or of the files in a directory; 0 for what is not there. */
+function bytesOf(path: string): number {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined || !stats.isDirectory()) return stats?.size ?? 0;
+  const sizes = readdirSync(path).map((name) => statSync(join(path, name), { throwIfNoEntry: false }));
+  return sizes.reduce((sum, file) => sum + (file?.isFile() === true ? file.size : 0), 0);
+}
+
 /** The directory that `latchkey serve` would open here. */
 function dataOf({ config, data }: BackupOptions): string {
-  const file = config ?? variable(processEnvironment, 'LATCHKEY_CONFIG');
   // Nothing listens here, so settings that only `serve --insecure` takes must not stop a backup.
   const flags = { data, insecure: true };
-  return loadSettings({ flags, environment: processEnvironment, file, cwd: process.cwd() }).settings.data;
+  return loadServeSettings(config === undefined ? flags : { ...flags, config }).settings.data;
 }

@@ -40,15 +40,3 @@ test('config check prints the settings that serve would take', async () => {
   const settings = JSON.parse(got.stdout) as { http: { port: number }; clusterLabel: string };
   assert.deepEqual([settings.http.port, settings.clusterLabel], [81, 'blue']);
 });
-
-test('completion scripts name every command and option', async () => {
-  for (const shell of ['bash', 'zsh', 'fish']) {
-    const { stdout, code } = await runLatchkey(['completion', shell]);
-    assert.equal(code, 0);
-    for (const word of ['serve', 'dead-letters', 'replay', '--if-version', '--server'])
-      assert.ok(stdout.includes(word), `${shell} ${word}`);
-  }
-  const { stdout } = await runLatchkey(['completion', 'bash']);
-  const asked = `${stdout}\nCOMP_WORDS=(latchkey dead-letters re); COMP_CWORD=2; _latchkey; echo "\${COMPREPLY[@]}"`;
-  assert.equal((await runToEnd(['bash', '-c', asked])).stdout, 'replay\n');
-});

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import type { Command } from 'commander';
 import { BIN, cleanEnvironment, runLatchkey } from '../../../test/support/server-process.ts';
 import { type Answer, fakeServer, json } from './fake-server.fixture.ts';
+import { createProgram } from './program.ts';
 
 const entry = (key: string, value: unknown) => ({ key, value, version: 'k3x9.7', updated: '2026-11-20T12:00:00Z' });
 const refuse =
@@ -93,22 +95,21 @@ describe('exit codes and messages', () => {
   test('every command has help with examples', async () => {
     const help = await runLatchkey(['--help']);
     assert.equal(help.code, 0);
-    for (const command of [
-      'serve',
-      'get',
-      'list',
-      'set',
-      'delete',
-      'watch',
-      'dead-letters',
-      'status',
-      'backup',
-      'restore',
-    ]) {
-      assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
-      const own = await runLatchkey([command, '--help']);
-      assert.match(own.stdout, /Examples:\n {2}latchkey /, command);
+    const all: Command[] = [createProgram()];
+    for (const command of all) all.push(...command.commands);
+    for (const command of all.slice(1)) {
+      let text = '';
+      command.configureOutput({
+        writeOut: (part) => {
+          text += part;
+        },
+      });
+      command.outputHelp();
+      assert.match(text, /Examples:\n {2}.*latchkey /, command.name());
+      if (command.parent === all[0]) assert.match(help.stdout, new RegExp(`^  ${command.name()} `, 'm'));
     }
+    const own = await runLatchkey(['import', '--help']);
+    assert.match(own.stdout, /Examples:\n {2}latchkey import/);
   });
 });
 
@@ -200,6 +201,20 @@ describe('list', () => {
         .map((line) => JSON.parse(line).key),
       ['a', '\u001b[2J', 'bb.2'],
     );
+  });
+
+  test('numbers keep their digits, in the table and in JSON', async (t) => {
+    const one =
+      '{"key":"a","value":{"n":1.0,"big":12345678901234567890},"version":"k3x9.7","updated":"2026-11-20T12:00:00Z"}';
+    const server = await fakeServer(t, (_asked, response) =>
+      json(response, `{"entries":[${one} , ${one}],"position":"k3x9.7"}`),
+    );
+    const got = await runLatchkey(['list', '--server', server.url]);
+    assert.match(got.stdout, /\{"n":1\.0,"big":12345678901234567890\}\n/);
+    assert.equal((await runLatchkey(['list', '--json', '--server', server.url])).stdout, `${one}\n${one}\n`);
+    const strange = await fakeServer(t, (_asked, response) => json(response, '[1'));
+    const error = await runLatchkey(['list', '--server', strange.url]);
+    assert.deepEqual([error.code, error.stderr.includes('no list of entries')], [6, true], error.stderr);
   });
 
   test('a reader that leaves early ends it quietly', async (t) => {

@@ -1,17 +1,25 @@
-import { processEnvironment, variable } from '../config/environment.ts';
-import { loadSettings } from '../config/load-settings.ts';
+import { setPath, toTree } from '../config/layer.ts';
+import type { ConfigOptions } from './config-show.ts';
 import { printLine, remark } from './output.ts';
-import type { ServeOptions } from './serve.ts';
+import { loadServeSettings } from './serve-settings.ts';
 
-/** `latchkey config check`: every fault at once, or the settings that `serve` would run with. */
-export async function runConfigCheck(options: ServeOptions): Promise<void> {
-  const { config, ...flags } = options;
-  const { settings, warnings } = loadSettings({
-    flags,
-    environment: processEnvironment,
-    file: config ?? variable(processEnvironment, 'LATCHKEY_CONFIG'),
-    cwd: process.cwd(),
-  });
+export interface CheckOptions extends ConfigOptions {
+  readonly connect?: boolean;
+}
+
+/**
+ * `latchkey config check`: every fault at once, or the settings that `serve` would run with; with --connect what they name is tried
+ * too. What a reference leads to is checked and not printed.
+ */
+export async function runConfigCheck(options: CheckOptions): Promise<void> {
+  const { connect, json, ...serve } = options;
+  const { references, settings, warnings } = loadServeSettings(serve);
   for (const warning of warnings) remark(warning);
-  await printLine(JSON.stringify(settings, undefined, 2));
+  if (connect === true) {
+    const { tryConfigured } = await import('./config-try.ts');
+    for (const line of await tryConfigured(settings)) remark(line);
+  }
+  const shown = toTree(settings as unknown as Record<string, unknown>);
+  for (const [path, reference] of references) setPath(shown, path, reference);
+  await printLine(JSON.stringify(shown, undefined, json === true ? undefined : 2));
 }

@@ -3,6 +3,8 @@ import type { DeadLettersOptions } from './dead-letters.ts';
 import type { DeleteOptions } from './delete.ts';
 import type { GetOptions } from './get.ts';
 import type { ListOptions } from './list.ts';
+import { collect, examples } from './option-parts.ts';
+import { addBulk } from './program-bulk.ts';
 import type { SetOptions } from './set.ts';
 import type { VerifyOptions } from './verify.ts';
 import type { WatchOptions } from './watch.ts';
@@ -12,6 +14,7 @@ export function addDataCommands(program: Command): void {
   addReading(program);
   addWriting(program);
   addWatch(program);
+  addBulk(program);
   addDeadLetters(program);
   addVerify(program);
   program
@@ -22,10 +25,14 @@ export function addDataCommands(program: Command): void {
       const { runStatus } = await import('./status.ts');
       await runStatus(command.optsWithGlobals());
     });
-}
-
-export function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;
+  program
+    .command('lag')
+    .description('show who is behind the log: watchers, sources, sinks')
+    .addHelpText('after', examples('latchkey lag', 'latchkey lag --json | jq .watchers.behind'))
+    .action(async (_options: object, command: Command) => {
+      const { runLag } = await import('./lag.ts');
+      await runLag(command.optsWithGlobals());
+    });
 }
 
 function addReading(program: Command): void {
@@ -203,8 +210,4 @@ function addDeadLetters(program: Command): void {
       const { dropDeadLetters } = await import('./dead-letters.ts');
       await dropDeadLetters(ids, command.optsWithGlobals<DeadLettersOptions>());
     });
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
 }

@@ -1,23 +1,20 @@
 import type { Command } from 'commander';
 import type { BackupOptions } from './backup.ts';
-import { examples } from './program-data.ts';
+import type { CheckOptions } from './config-check.ts';
+import type { ConfigOptions } from './config-show.ts';
+import { examples } from './option-parts.ts';
 import type { ServeOptions } from './serve.ts';
+import type { ServerOptions } from './server-options.ts';
 
 /** The commands that work where the data is, without a running server. */
 export function addMaintenance(program: Command): void {
   addBackup(program);
-  const config = program.command('config').description('settings of the server');
-  withSettings(config.command('check'))
-    .description('check the settings that serve would take, and print them')
-    .addHelpText('after', examples('latchkey config check --config latchkey.yaml'))
-    .action(async (options: ServeOptions) => {
-      const { runConfigCheck } = await import('./config-check.ts');
-      await runConfigCheck(options);
-    });
+  addConfig(program);
   program
     .command('completion')
-    .description('print a completion script for your shell')
-    .argument('<shell>', 'bash, zsh or fish')
+    .description('print a completion script for your shell, which offers commands, options and the keys of the server')
+    .argument('[shell]', 'bash, zsh or fish')
+    .option('--keys <prefix>', 'print keys that begin so instead, as the scripts ask for them')
     .addHelpText(
       'after',
       examples(
@@ -26,10 +23,56 @@ export function addMaintenance(program: Command): void {
         'latchkey completion fish > ~/.config/fish/completions/latchkey.fish',
       ),
     )
-    .action(async (shell: string) => {
-      const { printCompletion } = await import('./completion.ts');
+    .action(async (shell: string | undefined, _options: object, command: Command) => {
+      const options = command.optsWithGlobals<ServerOptions & { keys?: string }>();
+      if (options.keys !== undefined) {
+        const { printKeys } = await import('./completion/keys.ts');
+        return await printKeys(options.keys, options);
+      }
+      const { printCompletion } = await import('./completion/completion.ts');
       await printCompletion(program, shell);
     });
+}
+
+function addConfig(program: Command): void {
+  const config = program
+    .command('config')
+    .description('settings of the server')
+    .addHelpText('after', examples('latchkey config check --connect', 'latchkey config show --given'));
+  withSettings(config.command('check'))
+    .description('check the settings that serve would take, all faults at once, and print them')
+    .option('--connect', 'also try what they name: the data directory, the port')
+    .addHelpText('after', examples('latchkey config check --config latchkey.yaml', 'latchkey config check --connect'))
+    .action(async (_options: object, command: Command) => {
+      const { runConfigCheck } = await import('./config-check.ts');
+      await runConfigCheck(serveOptionsOf<CheckOptions>(command));
+    });
+  withSettings(config.command('show'))
+    .description('show every setting in effect and where it comes from; what a reference leads to is not shown')
+    .option('--given', 'only what is not a default')
+    .addHelpText(
+      'after',
+      examples('latchkey config show', 'latchkey config show --given', 'latchkey config show --json'),
+    )
+    .action(async (_options: object, command: Command) => {
+      const { runConfigShow } = await import('./config-show.ts');
+      await runConfigShow(serveOptionsOf<ConfigOptions>(command));
+    });
+  config
+    .command('schema')
+    .description('print the JSON Schema of latchkey.yaml, by which editors complete and check it')
+    .addHelpText('after', examples('latchkey config schema > latchkey.schema.json'))
+    .action(async () => {
+      const { settingsJsonSchema } = await import('../config/json-schema.ts');
+      const { printLine } = await import('./output.ts');
+      await printLine(JSON.stringify(settingsJsonSchema(), undefined, 2));
+    });
+}
+
+/** Of the options of the whole program, these commands take --json alone. */
+function serveOptionsOf<Options extends { readonly json?: boolean }>(command: Command): Options {
+  const { json } = command.optsWithGlobals<{ json?: boolean }>();
+  return { ...command.opts<Options>(), ...(json === undefined ? {} : { json }) };
 }
 
 export function addServe(program: Command): void {
@@ -40,6 +83,7 @@ export function addServe(program: Command): void {
       examples(
         'latchkey serve',
         'latchkey serve --port 8080 --data /var/lib/latchkey --log-format json',
+        'latchkey serve --workers 4',
         'latchkey serve --preset kv-store --host 0.0.0.0 --insecure',
       ),
     )
@@ -55,6 +99,7 @@ function withSettings(command: Command): Command {
     .option('--port <port>', 'port to listen on (default 23333; 0 takes a free one)')
     .option('--data <dir>', 'data directory (default ./latchkey-data)')
     .option('--log <kind>', 'which log: local')
+    .option('--workers <count>', 'processes that serve beside the one that writes (default 0)')
     .option('--preset <name...>', 'settings of a system that Latchkey replaces: kv-store')
     .option('--resp <host:port>', 'the Redis protocol gateway, of a later version')
     .option('--config <file>', 'settings file (default latchkey.yaml, if it is there)')

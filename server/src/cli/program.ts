@@ -18,7 +18,7 @@ export function createProgram(): Command {
     .helpCommand('help [command]', 'print the help of a command')
     .addOption(new Option('--server <url>', `where the server is (LATCHKEY_SERVER; default ${SERVER_DEFAULT})`))
     .addOption(new Option('--server-address <host:port>', 'the same as an address'))
-    .addOption(new Option('--token <token>', 'sent to the server (LATCHKEY_TOKEN)'))
+    .addOption(new Option('--token <token>', 'sent to the server; also env:NAME or file:PATH (LATCHKEY_TOKEN)'))
     .addOption(new Option('--json', 'results and errors as JSON, one object a line'))
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: () => {} })

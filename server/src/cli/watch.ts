@@ -19,7 +19,8 @@ export interface WatchOptions extends ServerOptions {
  * line, positions included. Interrupted, it exits with 130 as shells expect.
  */
 export async function runWatch(positional: readonly string[], options: WatchOptions): Promise<void> {
-  const client = new LatchkeyClient(serverPlace(options, processEnvironment));
+  // A stream of its own: whoever reads this output through a pipe sets the server's pace.
+  const client = new LatchkeyClient({ ...serverPlace(options, processEnvironment), transport: 'sse' });
   const ended = new AbortController();
   const filter = {
     keys: options.key === undefined ? positional : [...positional, options.key],

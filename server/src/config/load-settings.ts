@@ -6,9 +6,10 @@ import type { Environment } from './environment.ts';
 import { configInvalid, type Fault, shown } from './fault.ts';
 import { PRESETS, refuseLater, refuseLaterPresets } from './later.ts';
 import { emptyTree, getPath, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
+import { followReferences } from './references.ts';
 import { PRESET_NAMES, settingsSchema } from './schema.ts';
 import type { Settings } from './settings.ts';
-import { readEnvironment } from './settings-environment.ts';
+import { fromText, readEnvironment } from './settings-environment.ts';
 import { readSettingsFile } from './settings-file.ts';
 import { didYouMean } from './suggestion.ts';
 
@@ -18,6 +19,7 @@ export interface Flags {
   readonly port?: string | undefined;
   readonly data?: string | undefined;
   readonly log?: string | undefined;
+  readonly workers?: string | undefined;
   readonly preset?: readonly string[] | undefined;
   readonly resp?: string | undefined;
   readonly insecure?: boolean | undefined;
@@ -39,6 +41,10 @@ export interface LoadedSettings {
   readonly warnings: readonly string[];
   /** Paths that something other than a preset or a default has set. */
   readonly given: ReadonlySet<string>;
+  /** What was said, as it was said, presets included: references are not followed in it. */
+  readonly said: Layer;
+  /** Settings that stand in a variable or a file, with the reference. */
+  readonly references: ReadonlyMap<string, string>;
 }
 
 /**
@@ -50,18 +56,37 @@ export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places
   const fromEnvironment = readEnvironment(environment);
   const said = [...(fromFile === undefined ? [] : [fromFile]), fromEnvironment, readFlags(flags)];
   const asked = mergeLayers(said);
-  const { tree, origins } = mergeLayers([...presetLayers(asked.tree), asked]);
+  const layers = [...presetLayers(asked.tree), asked];
+  const { tree, origins } = mergeLayers(layers);
   const faults: Fault[] = [...fromEnvironment.faults];
   const note = (fault: Fault) => faults.push({ origin: originOf(fault.path, origins), ...fault });
   for (const fault of [...refuseLater(tree), ...refuseLaterPresets(presetNames(tree), PRESET_NAMES)]) note(fault);
+  const references = followReferences(tree, environment, cwd, readText);
+  for (const fault of references.faults) note(fault);
+  const dangling = new Set(references.faults.map(({ path }) => path));
   const parsed = settingsSchema.safeParse(tree);
   if (!parsed.success)
-    for (const fault of parsed.error.issues.flatMap((issue) => describeIssue(issue, tree))) note(fault);
+    for (const fault of parsed.error.issues.flatMap((issue) => describeIssue(issue, tree, references.at))) {
+      // What is wrong with the reference itself was said.
+      if (!dangling.has(fault.path)) note(fault);
+    }
   else for (const fault of crossFaults(parsed.data)) note(fault);
   if (faults.length > 0) throw configInvalid(faults);
   const settings = { ...(parsed.data as Settings), data: resolve(cwd, (parsed.data as Settings).data) };
   refuseOpenListening(settings);
-  return { settings, warnings: fromEnvironment.warnings, given: new Set(asked.origins.keys()) };
+  return {
+    settings,
+    warnings: fromEnvironment.warnings,
+    given: new Set(asked.origins.keys()),
+    said: mergeLayers(layers),
+    references: references.at,
+  };
+}
+
+/** A number or a switch that came as text, from a variable or a file. */
+function readText(path: string, text: string): unknown {
+  const setting = describeSettings().find((one) => one.path === path);
+  return setting === undefined ? text : fromText(setting, path, text);
 }
 
 function readFlags(flags: Flags): Layer {
@@ -73,13 +98,10 @@ function readFlags(flags: Flags): Layer {
     origins.set(path, flag);
   };
   put('http.host', '--host', flags.host);
-  put(
-    'http.port',
-    '--port',
-    flags.port === undefined || !/^[0-9]+$/.test(flags.port) ? flags.port : Number(flags.port),
-  );
+  put('http.port', '--port', numberOf(flags.port));
   put('data', '--data', flags.data);
   put('log.kind', '--log', flags.log);
+  put('workers', '--workers', numberOf(flags.workers));
   put('resp.listen', '--resp', flags.resp);
   put('presets', '--preset', flags.preset);
   put('insecure', '--insecure', flags.insecure);
@@ -87,6 +109,11 @@ function readFlags(flags: Flags): Layer {
   put('logFormat', '--log-format', flags.logFormat);
   if (flags.resp !== undefined) origins.set('resp', '--resp');
   return { tree, origins };
+}
+
+/** What is no number is told as it was typed. */
+function numberOf(typed: string | undefined): string | number | undefined {
+  return typed === undefined || !/^[0-9]+$/.test(typed) ? typed : Number(typed);
 }
 
 function presetNames(tree: Tree): string[] {
@@ -101,7 +128,7 @@ function presetLayers(tree: Tree): Layer[] {
 }
 
 /** Where a value was set: its own place, or the nearest mapping around it. */
-function originOf(path: string, origins: ReadonlyMap<string, string>): string | undefined {
+export function originOf(path: string, origins: ReadonlyMap<string, string>): string | undefined {
   for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
     const origin = origins.get(at);
     if (origin !== undefined) return origin;
@@ -111,7 +138,7 @@ function originOf(path: string, origins: ReadonlyMap<string, string>): string | 
 
 type Issue = NonNullable<ReturnType<typeof settingsSchema.safeParse>['error']>['issues'][number];
 
-function describeIssue(issue: Issue, tree: Tree): Fault[] {
+function describeIssue(issue: Issue, tree: Tree, references: ReadonlyMap<string, string>): Fault[] {
   const names = issue.path.filter((step): step is string => typeof step === 'string');
   const path = names.join('.');
   if (issue.code === 'unrecognized_keys') {
@@ -120,9 +147,13 @@ function describeIssue(issue: Issue, tree: Tree): Fault[] {
       return { path: full, says: `is not a setting.${suggestPath(full)}` };
     });
   }
-  if (issue.code === 'custom' && issue.params?.whole === true) return [{ path, says: issue.message }];
+  const reference = references.get(path);
+  if (issue.code === 'custom' && issue.params?.whole === true && reference === undefined) {
+    return [{ path, says: issue.message }];
+  }
   const takes =
     [...describeSettings(), ...describeGroups()].find((one) => one.path === path)?.takes ?? 'something else';
+  if (reference !== undefined) return [{ path, says: `takes ${takes}, which is not what ${reference} holds` }];
   const index = issue.path.find((step) => typeof step === 'number');
   const value = getPath(tree, path);
   const wrong = index !== undefined && Array.isArray(value) ? value[index] : value;

@@ -71,7 +71,7 @@ function kubernetesWarning(names: readonly string[]): string {
 }
 
 /** What cannot be read is handed on as text: the schema then says what the setting takes. */
-function fromText(setting: SettingDescription, name: string, text: string): unknown {
+export function fromText(setting: SettingDescription, name: string, text: string): unknown {
   const trimmed = text.trim();
   if (setting.kind === 'list') {
     // The variable for presets names one or several, as the flag does.

@@ -16,6 +16,10 @@ const SIZE_UNITS = {
 export const DURATION_TAKES = 'a duration with its unit, such as 500ms, 15s, 5m, 24h or 7d';
 export const SIZE_TAKES = 'a number of bytes, or a size such as 64KB, 256KiB, 8MiB or 1GiB';
 
+/** For editors: what a setting of that kind may look like. */
+export const DURATION_PATTERN = '^(0|[0-9]+(\\.[0-9]+)? ?(ms|s|m|h|d|w))$';
+export const SIZE_PATTERN = '^[0-9]+(\\.[0-9]+)? ?([bB]|[kKmMgGtT][iI]?[bB])?$';
+
 const NUMBER_AND_UNIT = /^([0-9]{1,16}(?:\.[0-9]{1,9})?)[ ]?([a-z]*)$/i;
 
 /**

@@ -2,6 +2,7 @@ import { LatchkeyError } from '@latchkey/client';
 import type { Command, Refusal } from '../commands/command.ts';
 import type { Timestamp } from '../shared/change.ts';
 import { refuseKey } from '../shared/key.ts';
+import { compileKeyTemplate, type KeyTemplate } from '../shared/key-template.ts';
 import { jsonPayload, refuseValueSize } from '../shared/payload.ts';
 import { isRefusal, refuse } from '../shared/refusal.ts';
 import { parseTimestamp } from '../shared/timestamp.ts';
@@ -9,7 +10,6 @@ import { ttlMicros } from '../shared/ttl.ts';
 import type { Format, Message } from './format.ts';
 import { keyPart, spanAtPath, withoutFields } from './json-message.ts';
 import { excerptAt, isFault, type JsonMember, scanMembers, stringAt } from './json-text.ts';
-import { compileKeyTemplate, type KeyTemplate } from './key-template.ts';
 import { type FormatLimits, messageText, refuseText, type Taking, takingOf } from './message-text.ts';
 
 export interface JsonFormatSettings extends Taking {

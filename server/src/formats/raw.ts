@@ -2,10 +2,10 @@ import { LatchkeyError, quote } from '@latchkey/client';
 import type { Command, Refusal } from '../commands/command.ts';
 import { parseContentType } from '../shared/content-type.ts';
 import { refuseKey } from '../shared/key.ts';
+import { compileKeyTemplate, type KeyTemplate } from '../shared/key-template.ts';
 import { payloadFromBody, refuseValueSize } from '../shared/payload.ts';
 import { isRefusal, refuse } from '../shared/refusal.ts';
 import type { Format, Message } from './format.ts';
-import { compileKeyTemplate, type KeyTemplate } from './key-template.ts';
 import { type FormatLimits, type Taking, takingOf } from './message-text.ts';
 
 export interface RawFormatSettings extends Taking {

@@ -1,4 +1,5 @@
-import { copyFileSync, existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { LatchkeyError, type Position } from '@latchkey/client';
 import type { DirectoryCopies } from '../view/view.ts';
@@ -63,7 +64,8 @@ export async function restoreDataDirectory(
   const existed = existsSync(directory);
   mkdirSync(directory, { recursive: true });
   try {
-    copyFileSync(source, join(directory, copies.storeFile));
+    // Not in one go: whoever waits is told how far it is.
+    await copyFile(source, join(directory, copies.storeFile));
     return { bytes: statSync(source).size, position: copies.inspect(directory) };
   } catch (error) {
     // Nothing half-restored may be started from.

@@ -15,14 +15,15 @@ export interface LocalProbe extends LogProbe {
   failNextStep(): void;
   /** Called before each transaction. */
   onStep: () => void;
+  readonly directory: string;
   /** Called when a transaction is flushed and nobody knows of it yet; what it returns is awaited. */
   onFlushed: () => unknown;
   /** Faults that were reported, but for the full disk that a test made. */
   readonly faults: unknown[];
 }
 
-/** The log `local` over a directory of its own, with a clock that the test sets. */
-export async function makeLocalProbe(access: Access = openAccess): Promise<LocalProbe> {
+/** The log `local` over a directory of its own, with a clock that the test sets. `onDurable` is called at each durable step. */
+export async function makeLocalProbe(access: Access = openAccess, onDurable = () => {}): Promise<LocalProbe> {
   const directory = await mkdtemp(join(tmpdir(), 'latchkey-log-'));
   const clock = new ManualClock();
   const faults: unknown[] = [];
@@ -42,12 +43,16 @@ export async function makeLocalProbe(access: Access = openAccess): Promise<Local
     await probe.onFlushed();
   };
   const open = async () => {
-    const view = await LmdbView.open({ directory, settings, clock, reportFault, beforeCommit, afterCommit });
+    const view = await LmdbView.open({
+      ...{ directory, settings, clock, reportFault, beforeCommit, afterCommit },
+      onStep: onDurable,
+    });
     log = await LocalLog.open({ view, access, clock, settings, reportFault });
     return log;
   };
   const probe: LocalProbe = {
     clock,
+    directory,
     faults,
     onStep: () => undefined,
     onFlushed: () => undefined,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LatchkeyError } from '@latchkey/client';
-import { refuse } from '../shared/refusal.ts';
 import { compileKeyTemplate } from './key-template.ts';
+import { refuse } from './refusal.ts';
 
 const source = {
   recordKey: 'k1',

@@ -1,6 +1,6 @@
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { Refusal } from '../commands/command.ts';
-import { isRefusal, refuse } from '../shared/refusal.ts';
+import { isRefusal, refuse } from './refusal.ts';
 
 /** Where a template finds what it names. A refusal is passed on: a key is never made of something that is not there. */
 export interface TemplateSource {
