@@ -1,21 +1,33 @@
-/** What a measurement answers with, and how medians and the table are made of it. */
+/** What a measurement answers with, and how the medians of its repeats are made. */
 
 export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly isLowerBetter: boolean;
   readonly latchkey: number;
-  readonly floor: number;
-  /** What the floor is. */
+  /** The same of something that does only what can't be left out, in the same run; undefined where there is no such thing. */
+  readonly floor?: number | undefined;
+  /** What the floor is, or what else is to be known of the figure. */
   readonly floorIs: string;
+  /** What is to be reached, in the figure's own unit or as a share of the floor of this run. */
+  readonly goal?: number | { readonly shareOfFloor: number } | undefined;
 }
 
 export interface Effort {
   /** Length of each measured stretch. */
   readonly seconds: number;
   readonly repeats: number;
-  /** Scales the number of idle watchers. */
+  /** Everything is a tenth or so of its size: it shows that the measurement runs, not what it measures. */
   readonly isQuick: boolean;
+}
+
+export interface Measurement {
+  /** What `--only` takes. */
+  readonly name: string;
+  /** One run: always the same figures, in the same order. */
+  readonly measure: (effort: Effort) => Promise<readonly Figure[]>;
+  /** For what takes minutes by its nature. */
+  readonly repeatsMax?: number;
 }
 
 export function median(values: readonly number[]): number {
@@ -32,34 +44,19 @@ export function percentile(values: readonly number[], share: number): number {
 
 /** The median of each figure over the repeats, which list the same figures in the same order. */
 export function medians(repeats: readonly (readonly Figure[])[]): readonly Figure[] {
-  return (repeats[0] ?? []).map((first, index) => ({
-    ...first,
-    latchkey: median(repeats.map((figures) => (figures[index] as Figure).latchkey)),
-    floor: median(repeats.map((figures) => (figures[index] as Figure).floor)),
-  }));
-}
-
-function number(value: number): string {
-  if (!Number.isFinite(value)) return '–';
-  if (value >= 1000) return Math.round(value).toLocaleString('en');
-  return value.toPrecision(3);
-}
-
-export function table(figures: readonly Figure[]): string {
-  const rows = figures.map(({ floor, floorIs, isLowerBetter, latchkey, name, unit }) => {
-    const ratio = isLowerBetter ? latchkey / floor : floor / latchkey;
-    return [name, unit, number(latchkey), number(floor), `${ratio.toFixed(2)} ×`, floorIs];
+  return (repeats[0] ?? []).map((first, index) => {
+    const same = repeats.map((figures) => figures[index] as Figure);
+    const floors = same.flatMap(({ floor }) => (floor === undefined ? [] : [floor]));
+    return {
+      ...first,
+      latchkey: median(same.map(({ latchkey }) => latchkey)),
+      floor: floors.length === 0 ? undefined : median(floors),
+    };
   });
-  const all = [['', 'unit', 'latchkey', 'floor', 'cost', 'the floor is'], ...rows];
-  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) =>
-          column > 1 && column < 5 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+}
+
+/** The goal in the figure's own unit. */
+export function goalOf({ floor, goal }: Figure): number | undefined {
+  if (goal === undefined || typeof goal === 'number') return goal;
+  return floor === undefined ? undefined : goal.shareOfFloor * floor;
 }

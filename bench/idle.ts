@@ -43,6 +43,7 @@ export async function idle({ isQuick }: Effort): Promise<readonly Figure[]> {
       isLowerBetter: true,
       latchkey: await withServer(startLatchkey, (server) => measure(server, transport, count)),
       floor: await withServer(startNaive, (server) => measure(server, transport, count)),
+      goal: transport === 'sse' ? 14 : 12,
       floorIs: transport === 'sse' ? 'a bare node:http response' : 'a bare connection of `ws`',
     });
   }

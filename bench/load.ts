@@ -6,6 +6,9 @@ export const KEYS = 1000;
 /** About 200 bytes of JSON. */
 export const VALUE_TEXT = JSON.stringify({ text: 'x'.repeat(180) });
 
+/** Milliseconds by a clock that the processes of a run share. */
+export const sharedMs = () => performance.timeOrigin + performance.now();
+
 export interface Load {
   readonly count: number;
   readonly seconds: number;
@@ -122,4 +125,38 @@ export async function openLoop(port: number, perSecond: number, seconds: number,
   await Promise.all(answers);
   for (const connection of free) connection.close();
   return { count: total, seconds: (performance.now() - started) / 1000 };
+}
+
+const FILLING_CONNECTIONS = 4;
+const FILLING_LINES_MAX = 1000;
+const FILLING_BYTES_MAX = 1024 * 1024;
+
+export interface Filling {
+  readonly keys: number;
+  readonly changes: number;
+  readonly valueText?: string;
+}
+
+/** Puts one change after another to `bench.0`, `bench.1`, … and over again, in batches. */
+export async function fill(port: number, { changes, keys, valueText = VALUE_TEXT }: Filling): Promise<void> {
+  const lines = Math.max(1, Math.min(FILLING_LINES_MAX, Math.floor(FILLING_BYTES_MAX / valueText.length)));
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: FILLING_CONNECTIONS }, async () => {
+      const connection = new Connection(port);
+      while (next < changes) {
+        const first = next;
+        next = Math.min(changes, next + lines);
+        await connection.request(commandsRequest(first, next - first, keys, valueText));
+      }
+      connection.close();
+    }),
+  );
+}
+
+/** A batch of puts as NDJSON. */
+export function commandsRequest(first: number, count: number, keys: number, valueText: string): Buffer {
+  const line = (index: number) => `{"op":"put","key":"bench.${index % keys}","value":${valueText}}\n`;
+  const body = Array.from({ length: count }, (_, index) => line(first + index)).join('');
+  return httpRequest('POST', '/v1/commands', 'application/x-ndjson', body);
 }

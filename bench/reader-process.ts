@@ -3,12 +3,14 @@
  * value carries. Started and asked by `readers.ts` over the channel of `fork`.
  */
 import { connect, type Socket } from 'node:net';
+import { sharedMs } from './load.ts';
+import { clientFrame, type Transport, watchRequest } from './watch-request.ts';
 
 export interface OpenRequest {
   readonly op: 'open';
   readonly port: number;
   readonly count: number;
-  readonly transport: 'sse' | 'websocket';
+  readonly transport: Transport;
   /** Path and query of the watch. */
   readonly path: string;
   /** How many of them also count events. */
@@ -19,6 +21,8 @@ export interface Report {
   readonly bytes: number;
   readonly sampledBytes: number;
   readonly sampledEvents: number;
+  /** When the last bytes came, by the clock of `sharedMs`. */
+  readonly lastMs: number;
   /** Microseconds from the moment in each value to its arrival. */
   readonly latencies: readonly number[];
 }
@@ -27,44 +31,58 @@ const sockets: Socket[] = [];
 let bytes = 0;
 let sampledBytes = 0;
 let sampledEvents = 0;
+let lastMs = 0;
 let latencies: number[] = [];
 
+/** What one watcher was sent, cut into whole events or frames. */
 class Sample {
+  readonly #transport: Transport;
   #rest = '';
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
 
   take(text: string): void {
     sampledBytes += text.length;
     const now = process.hrtime.bigint();
     const whole = this.#rest + text;
-    const end = whole.lastIndexOf('\n\n');
-    this.#rest = end < 0 ? whole : whole.slice(end + 2);
-    if (end < 0) return;
-    for (const match of whole.slice(0, end).matchAll(/\ndata: \{"op":"put"(?:[^\n]*?"sent":"(\d+)")?/g)) {
+    const end = this.#transport === 'sse' ? whole.lastIndexOf('\n\n') + 2 : framesEnd(whole);
+    if (end < 2) {
+      this.#rest = whole;
+      return;
+    }
+    this.#rest = whole.slice(end);
+    for (const match of whole.slice(0, end).matchAll(/\{"op":"put"(?:,"key":"[^"]*","value":\{"sent":"(\d+)")?/g)) {
       sampledEvents += 1;
       if (match[1] !== undefined) latencies.push(Number(now - BigInt(match[1])) / 1000);
     }
   }
 }
 
-/** A masked text frame, as clients must send them. */
-function clientFrame(text: string): Buffer {
-  const payload = Buffer.from(text);
-  if (payload.length > 125) throw new RangeError('only short frames are made here');
-  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
-}
-
-function handshake({ path, transport }: OpenRequest): string {
-  const head = `GET ${path} HTTP/1.1\r\nhost: localhost\r\n`;
-  if (transport === 'sse') return `${head}accept: text/event-stream\r\n\r\n`;
-  return `${head}connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
+/** Where the last whole frame ends, in text of one byte a character. */
+function framesEnd(text: string): number {
+  let end = text.startsWith('HTTP/') ? text.indexOf('\r\n\r\n') + 4 : 0;
+  while (end + 2 <= text.length) {
+    const short = text.charCodeAt(end + 1);
+    const lengthBytes = short === 126 ? 2 : short === 127 ? 8 : 0;
+    let length = lengthBytes === 0 ? short : 0;
+    for (let index = 0; index < lengthBytes; index += 1) length = length * 256 + text.charCodeAt(end + 2 + index);
+    const next = end + 2 + lengthBytes + length;
+    // A length that is cut off is NaN, which is beyond nothing.
+    if (!(next <= text.length)) return end;
+    end = next;
+  }
+  return end;
 }
 
 function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
   return new Promise((done, fail) => {
-    const sample = isSampled ? new Sample() : undefined;
+    const sample = isSampled ? new Sample(request.transport) : undefined;
     let isOpen = false;
     const take = (length: number, buffer: Uint8Array) => {
       bytes += length;
+      lastMs = sharedMs();
       sample?.take(Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1'));
       if (!isOpen) {
         isOpen = true;
@@ -77,7 +95,7 @@ function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
     // All sockets read into one buffer: what is counted is not kept.
     const socket = connect({ port: request.port, host: '127.0.0.1', onread: { buffer: SHARED, callback: take } });
     socket.once('error', fail);
-    socket.write(handshake(request));
+    socket.write(watchRequest(request.transport, request.path));
     sockets.push(socket);
   });
 }
@@ -100,7 +118,13 @@ process.on('message', (message: OpenRequest | { op: 'report' | 'reset' }) => {
     );
     return;
   }
-  const report: Report = { bytes, sampledBytes, sampledEvents, latencies: message.op === 'reset' ? [] : latencies };
+  const report: Report = {
+    bytes,
+    sampledBytes,
+    sampledEvents,
+    lastMs,
+    latencies: message.op === 'reset' ? [] : latencies,
+  };
   if (message.op === 'reset') {
     bytes = 0;
     sampledBytes = 0;

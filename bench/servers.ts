@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { ServerProcess } from '../test/support/server-process.ts';
+import { type ServerOptions, ServerProcess } from '../test/support/server-process.ts';
+import { makeFolder, removeFolder } from './folders.ts';
 
 const script = (name: string) => [
   process.execPath,
@@ -7,20 +8,40 @@ const script = (name: string) => [
   fileURLToPath(new URL(name, import.meta.url)),
 ];
 
-export const startLatchkey = () => ServerProcess.start();
-export const startNaive = () => ServerProcess.start({ command: script('./naive-server.ts') });
-export const startBareHttp = () => ServerProcess.start({ command: script('./bare-http-server.ts') });
+export type StartServer = (data: string) => Promise<ServerProcess>;
+
+export const startLatchkey: StartServer = (data) => ServerProcess.start({ data });
+/** As `startLatchkey`, with settings: flags in `args`, `LATCHKEY_…` in `env`. */
+export const latchkeyWith =
+  (options: Pick<ServerOptions, 'args' | 'env'>): StartServer =>
+  (data) =>
+    ServerProcess.start({ data, ...options });
+export const startNaive: StartServer = (data) => ServerProcess.start({ data, command: script('./naive-server.ts') });
+export const startBareHttp: StartServer = (data) =>
+  ServerProcess.start({ data, command: script('./bare-http-server.ts') });
+export const startSharedChunk: StartServer = (data) =>
+  ServerProcess.start({ data, command: script('./shared-chunk-server.ts') });
+export const startScanFloor =
+  (keys: number): StartServer =>
+  (data) =>
+    ServerProcess.start({ data, command: [...script('./scan-floor.ts'), String(keys)] });
 export const lmdbFloorCommand = script('./lmdb-floor.ts');
 
-/** Runs with a fresh server and ends it. */
+/** Runs with a fresh server and ends it; without `data` it has a folder of its own, which goes too. */
 export async function withServer<T>(
-  start: () => Promise<ServerProcess>,
+  start: StartServer,
   use: (server: ServerProcess) => Promise<T>,
+  data?: string,
 ): Promise<T> {
-  const server = await start();
+  const folder = data ?? makeFolder('data');
   try {
-    return await use(server);
+    const server = await start(folder);
+    try {
+      return await use(server);
+    } finally {
+      await server.dispose();
+    }
   } finally {
-    await server.dispose();
+    if (data === undefined) removeFolder(folder);
   }
 }

@@ -3,17 +3,19 @@
  * a setting chooses.
  */
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Settings } from './config/settings.ts';
-import { makeFeed } from './feed/live-feed.ts';
+import type { Feed } from './feed/feed.ts';
+import { type FeedSetup, makeFeed } from './feed/live-feed.ts';
 import { cacheEventFormat } from './formats/cache-event.ts';
 import { commandFormat } from './formats/commands.ts';
 import { kvStoreFormat } from './formats/kv-store.ts';
 import { dashboardGateway } from './gateways/dashboard.ts';
 import { eventsGateway } from './gateways/events.ts';
-import type { Core, Gateway } from './gateways/gateway.ts';
-import { type HttpListener, makeHttp } from './gateways/http.ts';
+import type { Core, Gateway, Workers } from './gateways/gateway.ts';
+import { type BoundSocket, type HttpListener, listenError, makeHttp } from './gateways/http.ts';
 import { kvStoreGateway } from './gateways/kv-store.ts';
 import { makeKvStoreSubscribeGateway } from './gateways/kv-store-subscribe.ts';
 import { restGateway } from './gateways/rest.ts';
@@ -21,13 +23,19 @@ import { makeSseGateway } from './gateways/sse.ts';
 import { statusGateway } from './gateways/status.ts';
 import { makeWebsocketGateway } from './gateways/websocket.ts';
 import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './log/backup.ts';
+import type { LocalLog } from './log/local.ts';
 import type { Log } from './log/log.ts';
-import { type Access, openAccess } from './shared/access.ts';
+import { openAccess } from './shared/access.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
 import type { LmdbViewOptions } from './view/lmdb.ts';
 import type { WritableView } from './view/view.ts';
+import { type OwnerFrame, portable, type WorkerFrame } from './workers/frames.ts';
+import { type StartOrder, shareOf } from './workers/start-order.ts';
+
+export type { BoundSocket } from './gateways/http.ts';
+export type { StartOrder } from './workers/start-order.ts';
 
 export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:23333`. */
@@ -43,24 +51,162 @@ export interface ServerParts {
   readonly clock?: Clock;
   /** Stands in for `LmdbView.open`: how the guarantee harness has its failpoints in the store. */
   readonly openView?: (options: LmdbViewOptions) => Promise<WritableView>;
+  /** Stands in for `makeFeed`: how the harness plants bugs that its checkers must find. Workers have feeds of their own. */
+  readonly makeFeed?: (setup: FeedSetup) => Feed;
 }
 
 /** Requests under way get this long to end when the server stops. */
 const CLOSE_DEADLINE_MS = 5000;
+/** Until a worker may read: the next step of the log tells it how far, at the latest. */
+const OPENED_MS = 10_000;
 
 /**
  * @throws LatchkeyError `data-unwritable`, `data-in-use`, `data-newer`, `data-corrupt`, `storage-full`, `address-in-use`,
  *   `address-refused`, `insecure-listen`; nothing is left open then.
  */
 export async function startServer(settings: Settings, parts: ServerParts): Promise<RunningServer> {
-  const { logger } = parts;
-  const clock = parts.clock ?? systemClock;
-  const access = openAccess;
-  const reportFault = faultReporter(logger);
   const { host, port } = settings.http;
   if (!isLoopback(host) && !settings.insecure) throw insecureListen(host, port);
-  const log = await openLog(settings, { access, clock, logger, openView: parts.openView });
-  const feed = makeFeed({
+  return settings.workers === 0 ? startAlone(settings, parts) : startOwner(settings, parts);
+}
+
+async function startAlone(settings: Settings, parts: ServerParts): Promise<RunningServer> {
+  const clock = parts.clock ?? systemClock;
+  const log = await openLog(settings, { ...parts, clock });
+  try {
+    const { address, stop } = await serve({ ...parts, settings, log, clock });
+    return running(address, async () => {
+      await stop();
+      await log.close();
+    });
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+/** Owns the data directory and the log, and serves through workers. */
+async function startOwner(settings: Settings, parts: ServerParts): Promise<RunningServer> {
+  const { logger } = parts;
+  const clock = parts.clock ?? systemClock;
+  const { startWorkers } = await import('./workers/owner.ts');
+  let wake = () => {};
+  const log = await openLog(settings, { ...parts, clock, onStep: () => wake() });
+  try {
+    const workers = await startWorkers({
+      settings,
+      log,
+      view: log.view,
+      metrics: makeMetrics(settings),
+      clock,
+      logger,
+      reportFault: faultReporter(logger),
+      listenError,
+      onMade: (made) => {
+        wake = made;
+      },
+    });
+    const server = running(workers.address, async () => {
+      await workers.stop();
+      await log.close();
+    });
+    workers.hopeless.then(() => server.close()).catch((error: unknown) => faultReporter(logger)('workers', error));
+    return server;
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+export interface WorkerParts {
+  readonly order: StartOrder;
+  /** Bound by the owner of the log, and shared with the other workers. */
+  readonly port: BoundSocket;
+  /** To the owner of the log. */
+  readonly socket: Socket;
+  readonly logger: Logger;
+  readonly onOwnerGone: () => void;
+}
+
+/**
+ * Serves until the owner of the log says to stop.
+ * @throws LatchkeyError what kept it from starting; the owner has been told
+ */
+export async function startWorker(parts: WorkerParts): Promise<void> {
+  const { logger, order, port, socket } = parts;
+  const { Follower } = await import('./view/follower.ts');
+  const { ForwardingLog } = await import('./log/forwarding.ts');
+  const { Channel } = await import('./workers/channel.ts');
+  const { OwnerLink } = await import('./workers/owner-link.ts');
+  const settings = shareOf(order.settings);
+  const clock = systemClock;
+  const reportFault = faultReporter(logger);
+  const told = Promise.withResolvers<void>();
+  const channel = new Channel<OwnerFrame, WorkerFrame>(socket, (frame) => link.take(frame), parts.onOwnerGone);
+  let serving: Serving | undefined;
+  let follower: InstanceType<typeof Follower> | undefined;
+  const tellShown = () => {
+    if (settings.workers > 1 && follower?.isOpen === true) link.tellShown(follower.step);
+  };
+  const link = new OwnerLink({
+    channel,
+    state: order.state,
+    onNews: ({ nowMicros, step }) => {
+      follower?.announce(step, nowMicros);
+      tellShown();
+    },
+    onStop: () => told.resolve(),
+    report: async () => ({
+      connections: serving?.http.connections() ?? 0,
+      feed: serving?.core.feed.counts() ?? { watchers: 0, groups: 0, behind: 0 },
+      metrics: await serving?.core.metrics.getMetricsAsJSON(),
+    }),
+  });
+  try {
+    follower = new Follower({ directory: settings.data, clock, reportFault, step: order.step });
+    await follower.opened(OPENED_MS);
+    tellShown();
+    const log = new ForwardingLog({ kind: order.kind, owner: link, view: follower, limits: settings.limits });
+    serving = await serve({ settings, log, clock, logger, workers: link, bound: port });
+    channel.send({ kind: 'ready' });
+    await told.promise;
+    await serving.stop();
+    await log.close();
+  } catch (error) {
+    if (!(error instanceof LatchkeyError)) reportFault('workers', error);
+    channel.send({ kind: 'failed', error: portable(error) });
+    await channel.end();
+    throw error;
+  }
+}
+
+interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface Serving {
+  readonly core: Core;
+  readonly http: HttpListener;
+  readonly address: ListenAddress;
+  /** Takes no new connection, tells watchers to come back, and ends what is under way. The log stays open. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Feed, gateways and listener over a log, which stays open where they could not start. */
+async function serve(parts: {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly makeFeed?: ServerParts['makeFeed'];
+  readonly workers?: Workers;
+  readonly bound?: BoundSocket;
+}): Promise<Serving> {
+  const { clock, log, logger, settings } = parts;
+  const access = openAccess;
+  const reportFault = faultReporter(logger);
+  const feed = (parts.makeFeed ?? makeFeed)({
     view: log.view,
     access,
     settings,
@@ -88,14 +234,20 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
     // Sources with dead letters of their own come with the Redis and Kafka adapters.
     replayer: { formatOf: () => undefined },
     sources: [],
+    workers: parts.workers,
   };
   try {
     const http = await makeHttp(core, gateways());
-    const address = await http.listen();
-    return running(core, http, address);
+    const address = await http.listen(parts.bound);
+    const stop = async () => {
+      await http.stopAccepting();
+      // Watchers are told where to come back before the writes that are under way end: those go on below.
+      await feed.close();
+      await http.close(CLOSE_DEADLINE_MS);
+    };
+    return { core, http, address, stop };
   } catch (error) {
     await feed.close();
-    await log.close();
     throw error;
   }
 }
@@ -122,19 +274,15 @@ export async function restoreDirectory(source: string, directory: string): Promi
 
 async function openLog(
   settings: Settings,
-  parts: {
-    readonly access: Access;
-    readonly clock: Clock;
-    readonly logger: Logger;
-    readonly openView: ServerParts['openView'] | undefined;
-  },
-): Promise<Log> {
+  parts: ServerParts & { readonly clock: Clock; readonly onStep?: () => void },
+): Promise<LocalLog> {
+  const { clock, onStep } = parts;
   const reportFault = faultReporter(parts.logger);
   const { LmdbView } = await import('./view/lmdb.ts');
   const { LocalLog } = await import('./log/local.ts');
   const openView = parts.openView ?? ((options) => LmdbView.open(options));
-  const view = await openView({ directory: settings.data, settings, clock: parts.clock, reportFault });
-  return LocalLog.open({ view, access: parts.access, clock: parts.clock, settings, reportFault });
+  const view = await openView({ directory: settings.data, settings, clock, reportFault, onStep });
+  return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
 }
 
 function gateways(): readonly Gateway[] {
@@ -150,32 +298,20 @@ function gateways(): readonly Gateway[] {
   ];
 }
 
-function running(
-  core: Core,
-  http: HttpListener,
-  address: { readonly host: string; readonly port: number },
-): RunningServer {
+function running({ host, port }: ListenAddress, stop: () => Promise<void>): RunningServer {
   let closing: Promise<void> | undefined;
-  let release: () => void = () => undefined;
-  const closed = new Promise<void>((resolve) => {
-    release = resolve;
-  });
+  const closed = Promise.withResolvers<void>();
   const close = async () => {
-    await http.stopAccepting();
-    // Watchers are told where to come back before the writes that are under way end: those go on below.
-    await core.feed.close();
-    await http.close(CLOSE_DEADLINE_MS);
-    await core.log.close();
-    release();
+    await stop();
+    closed.resolve();
   };
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return {
-    url: `http://${host}:${address.port}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     close: () => {
       closing ??= close();
       return closing;
     },
-    closed,
+    closed: closed.promise,
   };
 }
 

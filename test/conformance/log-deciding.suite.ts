@@ -63,7 +63,7 @@ export function decidingPromises(suite: LogSuite): void {
     suite.each('a refusal made by a format keeps its place among the outcomes', async () => {
       const refusal = { outcome: 'refused', code: 'unknown-op', message: 'no such op' } as const;
       const { outcomes } = await submit(suite.log, [put('a', 1), refusal, put('b', 2)]);
-      assert.equal(outcomes[1], refusal);
+      assert.deepEqual(outcomes[1], refusal);
       assert.equal(jsonOf(suite.log, 'b'), 2);
     });
 

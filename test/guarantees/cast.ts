@@ -1,5 +1,7 @@
 /** Who takes part in a run: writers by every route, and watchers by every transport and of every temper. */
+import { writeWithKeys } from './keyed-writer.ts';
 import type { Recorder } from './recorder.ts';
+import { SOURCE_KEYS, sendRows } from './source.ts';
 import type { Target } from './target.ts';
 import type { Choice } from './watch-record.ts';
 import { type Watcher, watchBySocket, watchBySse } from './watchers.ts';
@@ -11,7 +13,9 @@ const keys = (prefix: string, count: number) =>
 const BUSY_KEYS = keys('', 30);
 /** Written now and then, so that a missed remove is not made good by the next put. */
 const RARE_KEYS = keys('r', 150);
-export const KEYS = [...BUSY_KEYS, ...RARE_KEYS];
+/** Written under idempotency keys alone. */
+const KEYED_KEYS = keys('once', 6);
+export const KEYS = [...BUSY_KEYS, ...RARE_KEYS, ...KEYED_KEYS, ...SOURCE_KEYS];
 export const END_KEYS = ['a.end', 'b.end'];
 
 const EVERYTHING: Choice = { filter: {}, matches: () => true };
@@ -43,11 +47,16 @@ export function startWatchers(target: Target, recorder: Recorder): readonly Watc
 /** Each ends when the target's writers are told to stop. */
 export function startWriters(target: Target, recorder: Recorder): Promise<unknown> {
   const common = { target, recorder, busyKeys: BUSY_KEYS, rareKeys: RARE_KEYS };
+  const keyed = { ...common, busyKeys: KEYED_KEYS, rareKeys: KEYED_KEYS };
   return Promise.all([
-    writeByKey({ ...common, name: 'put1' }),
-    writeByKey({ ...common, name: 'put2' }),
-    writeInBatches({ ...common, name: 'batch' }),
-    writeBySocket({ ...common, name: 'socket' }),
+    writeByKey({ ...common, name: 'put 1' }),
+    writeByKey({ ...common, name: 'put 2' }),
+    writeInBatches({ ...common, name: 'commands' }),
+    writeBySocket({ ...common, name: 'websocket' }),
+    writeWithKeys({ ...keyed, name: 'idempotency key 1' }),
+    writeWithKeys({ ...keyed, name: 'idempotency key 2' }),
+    sendRows({ ...common, name: 'source 1' }),
+    sendRows({ ...common, name: 'source 2' }),
     readKeys({ ...common, name: 'reader' }),
   ]);
 }

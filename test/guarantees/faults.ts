@@ -1,6 +1,9 @@
 /**
  * Every fault that a run can order: to the process, to its disk and clock, and to the network between it and its clients. Each
  * returns when it is over; the server is up then, and the network fair.
+ *
+ * Invariant: a fault that returns has bitten, so that what is counted was done: a process killed by its signal or stopped by the
+ * kernel, a commit refused or held, bytes held back, connections broken.
  */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +11,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { STORE_FILE } from '../../server/src/view/environment.ts';
 import type { FaultProxy, Weather } from '../support/fault-proxy.ts';
 import type { ServerProcess } from '../support/server-process.ts';
-import type { Held, Order } from './failpoint-orders.ts';
+import type { Order, Report } from './failpoint-orders.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
 import type { Target } from './target.ts';
+import { endIfThere, isStopped, pickWorker, until, untilReplaced } from './worker-processes.ts';
 
-const COMMIT_TIMEOUT_MS = 20_000;
+const BITE_TIMEOUT_MS = 20_000;
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const CLOCK_STEPS_MS = [-HOUR, -10 * SECOND, 10 * SECOND, HOUR] as const;
@@ -32,8 +36,11 @@ export interface Scene {
 
 export class Faults {
   readonly #scene: Scene;
-  readonly #counts = new Map<FaultKind, number>();
-  #held = Promise.withResolvers<Held>();
+  readonly #counts = new Map<string, number>();
+  readonly #bites = new Map<string, number>();
+  /** What the server is to say next. */
+  #held = Promise.withResolvers<number>();
+  #refused = Promise.withResolvers<void>();
   #maxShiftMs = 0;
 
   constructor(scene: Scene) {
@@ -44,6 +51,11 @@ export class Faults {
     return Object.fromEntries([...this.#counts].sort());
   }
 
+  /** How much each kind did: connections broken, pieces of bytes held back or slowed, commits refused; 1 for every other fault. */
+  get bites(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.#bites].sort());
+  }
+
   /** The wall clock was never further ahead than this. */
   get maxShiftMs(): number {
     return this.#maxShiftMs;
@@ -51,22 +63,41 @@ export class Faults {
 
   /** What the server says over its channel. */
   onMessage(message: unknown): void {
-    this.#held.resolve(message as Held);
+    const report = message as Report;
+    if (report.report === 'held') this.#held.resolve(report.head);
+    else if (report.report === 'refused') {
+      this.#bite('disk full');
+      this.#refused.resolve();
+    } else if (report.afterMicros < report.beforeMicros) {
+      const message = `the log's now went back from ${report.beforeMicros} to ${report.afterMicros}`;
+      this.#scene.recorder.violations.push({ guarantee: 'ClockHolds', to: 'log', message });
+    }
   }
 
-  async cause(kind: FaultKind): Promise<void> {
-    this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
-    await FAULTS[kind](this);
+  /** All of them at once; at most one is to the process, and at most one to the network. */
+  async cause(kinds: readonly FaultKind[]): Promise<void> {
+    const running = kinds.map(async (kind) => {
+      const random = this.#scene.random.fork();
+      try {
+        await FAULTS[kind](this, random);
+      } catch (cause) {
+        throw new Error(`the fault "${kind}" did not bite: ${String(cause)}`, { cause });
+      }
+      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+      if (!COUNTS_ITSELF.has(kind)) this.#bite(kind);
+    });
+    await Promise.all(running);
   }
 
   async kill(): Promise<void> {
     this.#scene.target.lower();
-    await this.#scene.server.kill();
+    const { signal } = await this.#scene.server.kill();
+    if (signal !== 'SIGKILL') throw new Error(`it was gone already, by ${signal}:\n${this.#scene.server.output}`);
     await this.#restart();
   }
 
-  async stop(): Promise<void> {
-    const { random, server, target } = this.#scene;
+  async stop(random: Random): Promise<void> {
+    const { server, target } = this.#scene;
     const exited = server.stop();
     await sleep(random.between(0, 20)); // Meanwhile everybody still asks a server that is stopping.
     target.lower();
@@ -75,26 +106,26 @@ export class Faults {
     await this.#restart();
   }
 
-  async die(at: 'before' | 'during' | 'after'): Promise<void> {
-    const { random, server } = this.#scene;
+  async die(at: 'before' | 'during' | 'after', random: Random): Promise<void> {
+    const { server } = this.#scene;
     const exited = server.exited;
-    await this.order({ order: 'die', at, delayMs: random.between(0, 4) });
+    await this.#order({ order: 'die', at, delayMs: random.between(0, 4) });
     await within(exited, 'a commit to die at');
     this.#scene.target.lower();
     await this.#restart();
   }
 
   /** While a commit is held nothing of it may be known; then it is answered, or the power fails and the disk never had it. */
-  async hold(isPowerLost: boolean): Promise<void> {
-    const { random, recorder, server, target } = this.#scene;
+  async hold(isPowerLost: boolean, random: Random): Promise<void> {
+    const { recorder, server, target } = this.#scene;
     const copyTo = join(server.data, 'as-last-flushed.mdb');
     this.#held = Promise.withResolvers();
-    await this.order({ order: 'hold', copyTo });
-    recorder.heldAt = (await within(this.#held.promise, 'a commit to hold')).head;
+    await this.#order({ order: 'hold', copyTo });
+    recorder.heldAt = await within(this.#held.promise, 'a commit to hold');
     await sleep(random.between(20, 300));
     if (!isPowerLost) {
       recorder.heldAt = undefined;
-      await this.order({ order: 'release' });
+      await this.#order({ order: 'release' });
       return;
     }
     target.lower();
@@ -104,63 +135,107 @@ export class Faults {
     await this.#restart();
   }
 
-  async freeze(): Promise<void> {
-    this.#scene.server.signal('SIGSTOP');
-    await sleep(this.#scene.random.between(50, 1200));
-    this.#scene.server.signal('SIGCONT');
+  async freeze(random: Random): Promise<void> {
+    await freezeFor(this.#scene.server.pid, random.between(50, 1200));
   }
 
-  async jump(): Promise<void> {
-    const { isNarrow, random } = this.#scene;
+  /** One of the processes that serve dies, with its connections; another takes its place. */
+  async killWorker(random: Random): Promise<void> {
+    const { pid } = await pickWorker(this.#scene.server.url, random);
+    process.kill(pid, 'SIGKILL');
+    await untilReplaced(this.#scene.server.url, pid, BITE_TIMEOUT_MS);
+  }
+
+  /** Not for so long that it is given up. */
+  async freezeWorker(random: Random): Promise<void> {
+    const { pid } = await pickWorker(this.#scene.server.url, random);
+    await freezeFor(pid, random.between(50, 1500));
+  }
+
+  /** One stays frozen, with a moment of the store in its hand and connections open, until the owner gives it up. */
+  async loseWorker(random: Random): Promise<void> {
+    const { pid } = await pickWorker(this.#scene.server.url, random);
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await untilReplaced(this.#scene.server.url, pid, BITE_TIMEOUT_MS);
+    } finally {
+      endIfThere(pid);
+    }
+  }
+
+  async jump(random: Random): Promise<void> {
+    const { isNarrow } = this.#scene;
     const shiftMs = random.pick(isNarrow ? [...CLOCK_STEPS_MS, DAY_AND_MORE_MS] : CLOCK_STEPS_MS);
     await this.setClock(shiftMs);
   }
 
   async setClock(shiftMs: number): Promise<void> {
     this.#maxShiftMs = Math.max(this.#maxShiftMs, shiftMs);
-    await this.order({ order: 'clock', shiftMs });
+    await this.#order({ order: 'clock', shiftMs });
   }
 
-  async fillDisk(): Promise<void> {
-    await this.order({ order: 'disk', isFull: true });
-    await sleep(this.#scene.random.between(50, 800));
-    await this.order({ order: 'disk', isFull: false });
+  async fillDisk(random: Random): Promise<void> {
+    this.#refused = Promise.withResolvers();
+    const full = { at: random.pick(['begin', 'flush'] as const), delayMs: random.between(0, 20) };
+    await this.#order({ order: 'disk', full });
+    await within(this.#refused.promise, 'a commit to refuse');
+    await sleep(random.between(50, 800));
+    await this.#order({ order: 'disk', full: undefined });
   }
 
-  cut(): void {
-    this.#scene.proxy.cut();
+  async cut(): Promise<void> {
+    const { proxy } = this.#scene;
+    await until(() => proxy.connections > 0, 'connection to cut', BITE_TIMEOUT_MS);
+    await this.#bad('cut', async () => proxy.cut());
   }
 
-  async cutWithin(): Promise<void> {
-    const { proxy, random } = this.#scene;
-    const own = random.fork();
-    proxy.cutWithin(() => own.between(0, 400));
-    await sleep(random.between(20, 200));
-    proxy.heal();
+  async cutWithin(random: Random): Promise<void> {
+    const { proxy } = this.#scene;
+    await this.#bad('cut mid-frame', async () => {
+      const bitten = proxy.nextBite();
+      proxy.cutWithin(() => random.between(0, 400));
+      await within(bitten, 'piece to cut');
+      await sleep(random.between(20, 200));
+      proxy.heal();
+    });
   }
 
-  async weather(weather: Weather): Promise<void> {
-    const { proxy, random } = this.#scene;
-    proxy.set(weather);
-    await sleep(random.between(100, 900));
-    proxy.heal();
+  async weather(kind: string, weather: Weather, random: Random): Promise<void> {
+    const { proxy } = this.#scene;
+    await this.#bad(kind, async () => {
+      const bitten = proxy.nextBite();
+      proxy.set(weather);
+      await within(bitten, 'piece to hold back');
+      await sleep(random.between(100, 900));
+      proxy.heal();
+    });
   }
 
   /** The server dies and comes back while nobody hears of it. */
-  async halfOpen(): Promise<void> {
-    const { proxy, random } = this.#scene;
-    proxy.set({ kind: 'half-open' });
-    await this.kill();
-    await sleep(random.between(100, 900));
-    proxy.heal();
+  async halfOpen(random: Random): Promise<void> {
+    const { proxy } = this.#scene;
+    await until(() => proxy.connections > 0, 'connection to keep half open', BITE_TIMEOUT_MS);
+    await this.#bad('half-open', async () => {
+      proxy.set({ kind: 'half-open' });
+      await this.kill();
+      await sleep(random.between(100, 900));
+      proxy.heal();
+    });
   }
 
-  async order(order: Order): Promise<void> {
+  /** Counts what the network does meanwhile. */
+  async #bad(kind: string, happens: () => Promise<void>): Promise<void> {
+    const before = this.#scene.proxy.bites;
+    await happens();
+    this.#bite(kind, this.#scene.proxy.bites - before);
+  }
+
+  #bite(kind: string, count = 1): void {
+    this.#bites.set(kind, (this.#bites.get(kind) ?? 0) + count);
+  }
+
+  async #order(order: Order): Promise<void> {
     await this.#scene.server.tell({ ...order });
-  }
-
-  pick(low: number, high: number): number {
-    return this.#scene.random.between(low, high);
   }
 
   async #restart(): Promise<void> {
@@ -171,30 +246,58 @@ export class Faults {
 
 const FAULTS = {
   kill: (faults) => faults.kill(),
-  stop: (faults) => faults.stop(),
-  'die before commit': (faults) => faults.die('before'),
-  'die during commit': (faults) => faults.die('during'),
-  'die after commit': (faults) => faults.die('after'),
-  'hold flush': (faults) => faults.hold(false),
-  'lose power': (faults) => faults.hold(true),
-  freeze: (faults) => faults.freeze(),
-  'clock jump': (faults) => faults.jump(),
-  'disk full': (faults) => faults.fillDisk(),
-  cut: async (faults) => faults.cut(),
-  'cut mid-frame': (faults) => faults.cutWithin(),
-  stall: (faults) => faults.weather({ kind: 'stalled' }),
-  'half-open': (faults) => faults.halfOpen(),
-  slow: (faults) => faults.weather({ kind: 'slow', bytesPerSecond: faults.pick(2000, 200_000) }),
-  delay: (faults) => faults.weather({ kind: 'delayed', delayMs: faults.pick(5, 100) }),
-} as const satisfies Record<string, (faults: Faults) => Promise<void>>;
+  stop: (faults, random) => faults.stop(random),
+  'die before commit': (faults, random) => faults.die('before', random),
+  'die during commit': (faults, random) => faults.die('during', random),
+  'die after commit': (faults, random) => faults.die('after', random),
+  'hold flush': (faults, random) => faults.hold(false, random),
+  'lose power': (faults, random) => faults.hold(true, random),
+  freeze: (faults, random) => faults.freeze(random),
+  'clock jump': (faults, random) => faults.jump(random),
+  'disk full': (faults, random) => faults.fillDisk(random),
+  'half-open': (faults, random) => faults.halfOpen(random),
+  'kill worker': (faults, random) => faults.killWorker(random),
+  'freeze worker': (faults, random) => faults.freezeWorker(random),
+  'lose worker': (faults, random) => faults.loseWorker(random),
+  cut: (faults) => faults.cut(),
+  'cut mid-frame': (faults, random) => faults.cutWithin(random),
+  stall: (faults, random) => faults.weather('stall', { kind: 'stalled' }, random),
+  slow: (faults, random) =>
+    faults.weather('slow', { kind: 'slow', bytesPerSecond: random.between(2000, 200_000) }, random),
+  delay: (faults, random) => faults.weather('delay', { kind: 'delayed', delayMs: random.between(5, 100) }, random),
+} as const satisfies Record<string, (faults: Faults, random: Random) => Promise<void>>;
 
 export type FaultKind = keyof typeof FAULTS;
 export const FAULT_KINDS = Object.keys(FAULTS) as readonly FaultKind[];
 
+/** Needs the whole scene: the process and the network. */
+export const WHOLE_KINDS = ['half-open'] as const satisfies readonly FaultKind[];
+/** To one of the worker processes. */
+export const WORKER_KINDS = ['kill worker', 'freeze worker', 'lose worker'] as const satisfies readonly FaultKind[];
+/** To the network alone, so that one of the others can come on top. */
+export const NETWORK_KINDS = ['cut', 'cut mid-frame', 'stall', 'slow', 'delay'] as const satisfies readonly FaultKind[];
+/** To the process, its disk or its clock, whatever the network is like. */
+export const SERVER_KINDS: readonly FaultKind[] = FAULT_KINDS.filter(
+  (kind) => ![...NETWORK_KINDS, ...WORKER_KINDS, ...WHOLE_KINDS].some((each) => each === kind),
+);
+/** What a server without workers can be put under. */
+export const SINGLE_KINDS = [...SERVER_KINDS, ...NETWORK_KINDS, ...WHOLE_KINDS];
+const COUNTS_ITSELF: ReadonlySet<FaultKind> = new Set([...NETWORK_KINDS, 'half-open', 'disk full']);
+
+async function freezeFor(pid: number, ms: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  try {
+    await until(() => isStopped(pid), 'process to stop', BITE_TIMEOUT_MS);
+    await sleep(ms);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+}
+
 async function within<T>(promise: Promise<T>, what: string): Promise<T> {
   const stop = new AbortController();
-  const late = sleep(COMMIT_TIMEOUT_MS, undefined, { signal: stop.signal }).then(() => {
-    throw new Error(`there was no ${what} within ${COMMIT_TIMEOUT_MS} ms`);
+  const late = sleep(BITE_TIMEOUT_MS, undefined, { signal: stop.signal }).then(() => {
+    throw new Error(`there was no ${what} within ${BITE_TIMEOUT_MS} ms`);
   });
   late.catch(() => {}); // Not late at all.
   try {

@@ -3,17 +3,19 @@ import { type Outcome, parseVersion } from '@latchkey/client';
 import type { Ack, Observation, Sight, Violation, WatchHistory } from '../../server/src/verify/history.ts';
 import { sightOf, type WireChange } from '../../server/src/verify/sight.ts';
 
+export interface Put {
+  readonly op: 'put';
+  readonly key: string;
+  readonly value: unknown;
+  readonly ttl?: number;
+  readonly valid?: string;
+  readonly updated?: string;
+  readonly ifVersion?: string;
+  readonly ifAbsent?: true;
+}
+
 export type Write =
-  | {
-      readonly op: 'put';
-      readonly key: string;
-      readonly value: unknown;
-      readonly ttl?: number;
-      readonly valid?: string;
-      readonly updated?: string;
-      readonly ifVersion?: string;
-      readonly ifAbsent?: true;
-    }
+  | Put
   | { readonly op: 'merge'; readonly key: string; readonly value: Readonly<Record<string, unknown>> }
   | { readonly op: 'expire'; readonly key: string; readonly ttl: number | null }
   | { readonly op: 'remove'; readonly key: string }
@@ -34,9 +36,21 @@ export interface Removal {
   readonly last: number;
 }
 
+/** A put under an idempotency key, sent until it was answered, and some more times after that. */
+export interface Keyed {
+  readonly writer: string;
+  readonly idempotencyKey: string;
+  readonly content: string;
+  /** Of every time that it was answered, in short: `applied epoch.offset`. */
+  readonly answers: string[];
+  /** Other values that were sent under the same key, and how each was answered. */
+  readonly others: { readonly content: string; readonly answer: string }[];
+}
+
 export class Recorder {
   readonly applied: Applied[] = [];
   readonly removals: Removal[] = [];
+  readonly keyed: Keyed[] = [];
   /** Values of puts that were refused: the log must not hold them. */
   readonly refused: { readonly writer: string; readonly content: string; readonly code: string }[] = [];
   /** Entries that were read. An entry does not say whether a put or a `stale` made it: the log does. */
@@ -50,11 +64,14 @@ export class Recorder {
   unanswered = 0;
   /** Outcomes other than `applied`, refusals and faults by their code. */
   readonly refusals = new Map<string, number>();
+  /** Acknowledged writes by the route they took. */
+  readonly routes = new Map<string, number>();
   /** Resets that watchers were told, by reason. */
   readonly resets = new Map<string, number>();
-  conflations = 0;
-  /** Times that a watcher came back from an older position of its own. */
-  replays = 0;
+  /** Conflations that watchers were told, by what led to them. */
+  readonly conflations = new Map<string, number>();
+  /** What watchers did to themselves, by kind. */
+  readonly harms = new Map<string, number>();
   /** The history window is so narrow that positions may be conflated or reset as collected. */
   readonly maySkip: boolean;
   /** Watches that went over to another filter: they never converge, all else holds. */
@@ -115,6 +132,7 @@ export class Recorder {
     }
     if (outcome.version === undefined) return true; // A removeMatching that matched nothing.
     const version = outcome.version;
+    count(this.routes, writer.replace(/ \d+$/, ''));
     const { offset } = parseVersion(version);
     this.saw(writer, offset);
     this.#lastAcked = Math.max(this.#lastAcked, offset);
@@ -132,8 +150,12 @@ export class Recorder {
 
   /** An outcome that is not `applied`, or an error: nothing of the write may be in the log. */
   refusal(writer: string, write: Write, code: string): void {
-    this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
+    this.countRefusal(code);
     if (write.op === 'put') this.refused.push({ writer, content: JSON.stringify(write.value), code });
+  }
+
+  countRefusal(code: string): void {
+    count(this.refusals, code);
   }
 
   read(change: WireChange): void {
@@ -141,4 +163,8 @@ export class Recorder {
     this.saw('reader', sight.offset);
     this.reads.push(sight);
   }
+}
+
+export function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type Position, parsePosition, parseVersion } from '@latchkey/client';
 import { CHECKERS } from '../../server/src/verify/checkers.ts';
 import type { Ack, History, Sight, Violation } from '../../server/src/verify/history.ts';
 import type { WireChange } from '../../server/src/verify/sight.ts';
@@ -12,47 +13,69 @@ import { FaultProxy } from '../support/fault-proxy.ts';
 import { ask, put } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { END_KEYS, KEYS, startWatchers, startWriters } from './cast.ts';
-import { type FaultKind, Faults } from './faults.ts';
+import { Faults } from './faults.ts';
 import { compareWithServer, readJournal } from './journal.ts';
+import { appliedOnce, progressExact } from './once-checkers.ts';
 import { checkOutcomes, KeyedLog } from './outcome-checkers.ts';
+import type { Round, World } from './plan.ts';
+import type { BugName } from './planted-bugs.ts';
 import { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
+import { progressOf } from './source.ts';
 import { Target } from './target.ts';
 import type { Watcher } from './watchers.ts';
-
-/**
- * `complete`: the history holds the whole run, so a position is always resumed, and wholly. `narrow`: a small window, tombstones
- * that are collected soon and clocks that jump beyond the history's age; positions may be conflated, or reset as collected.
- */
-export type World = 'complete' | 'narrow';
 
 export interface RunOptions {
   readonly seed: number;
   readonly world: World;
-  /** In this order; each comes after some more acknowledged writes. */
-  readonly faults: readonly FaultKind[];
+  /** Absent: one process writes and serves. */
+  readonly workers?: number;
+  /** In this order, those of a round at once; each round comes after some more acknowledged writes. */
+  readonly rounds: readonly Round[];
   /** So many at most. */
   readonly acksPerRoundMax: number;
+  /** A bug that the server is started with. */
+  readonly planted?: BugName;
 }
+
+export type Counts = Readonly<Record<string, number>>;
 
 export interface RunResult {
   readonly violations: readonly Violation[];
-  readonly faults: Readonly<Record<string, number>>;
-  readonly refusals: Readonly<Record<string, number>>;
-  readonly resets: Readonly<Record<string, number>>;
+  readonly faults: Counts;
+  /** How much each kind of fault did. */
+  readonly bites: Counts;
+  /** What watchers did to themselves. */
+  readonly harms: Counts;
+  /** Acknowledged writes by route. */
+  readonly routes: Counts;
+  readonly refusals: Counts;
+  readonly resets: Counts;
+  readonly conflations: Counts;
   readonly counts: {
     readonly acknowledged: number;
     readonly unanswered: number;
     readonly changes: number;
     readonly deliveries: number;
     readonly connections: number;
-    readonly conflations: number;
-    readonly replays: number;
     readonly reads: number;
+    readonly keyed: number;
+    readonly rows: number;
   };
 }
 
 const ENTRY = fileURLToPath(new URL('server-with-failpoints.ts', import.meta.url));
+const JOURNAL = 'journal.ndjson';
+
+/** The server with failpoints, and with a bug planted in it. */
+export function serverCommand(planted?: BugName, oneIn?: number): readonly string[] {
+  const bug = planted === undefined ? [] : ['--planted', planted];
+  const share = oneIn === undefined ? [] : ['--one-in', String(oneIn)];
+  return [process.execPath, '--conditions=source', ENTRY, JOURNAL, ...bug, ...share];
+}
+
+/** Clocks jump by days, and what was applied once stays so. */
+const ALWAYS = { LATCHKEY_FEED_PROGRESS_INTERVAL: '500ms', LATCHKEY_IDEMPOTENCY_AGE_MAX: '365d' } as const;
 const WINDOWS: Readonly<Record<World, Readonly<Record<string, string>>>> = {
   complete: { LATCHKEY_HISTORY_CHANGES_MAX: '1000000', LATCHKEY_FEED_CATCH_UP_CHANGES_MAX: '1000000' },
   narrow: {
@@ -64,10 +87,21 @@ const WINDOWS: Readonly<Record<World, Readonly<Record<string, string>>>> = {
 const CATCH_UP_TIMEOUT_MS = 30_000;
 const HOUR_MS = 3_600_000;
 
-async function readEntries(url: string): Promise<ReadonlyMap<string, WireChange & { readonly expires?: string }>> {
-  const { json } = await ask(`${url}/v1/keys?limit=1000&values=true`);
-  const { entries } = json as { readonly entries: readonly WireChange[] };
-  return new Map(entries.map((entry) => [entry.key, entry]));
+const lastOffset = ({ components }: Position) => components[0]?.offset ?? 0;
+
+type Entries = ReadonlyMap<string, WireChange & { readonly expires?: string }>;
+
+/** As they are at that version, or later: of several workers one may be a moment behind. */
+async function readEntries(url: string, atLeast?: string): Promise<Entries> {
+  const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
+  for (;;) {
+    const { json } = await ask(`${url}/v1/keys?limit=1000&values=true`);
+    const { entries, position } = json as { readonly entries: readonly WireChange[]; readonly position: string };
+    if (atLeast === undefined || lastOffset(parsePosition(position)) >= parseVersion(atLeast).offset)
+      return new Map(entries.map((entry) => [entry.key, entry]));
+    if (deadline.aborted) throw new Error(`the entries are those of ${position}, and ${atLeast} was acknowledged`);
+    await sleep(2);
+  }
 }
 
 /** Whatever expires is made to be due, so that the end of the run is the end of all change. */
@@ -82,12 +116,23 @@ async function expireAll(server: ServerProcess, faults: Faults): Promise<void> {
   }
 }
 
-/** Puts the last write of each group and waits until every watcher has it. */
-async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<void> {
+/** Between two faults nothing may end the server. */
+async function alive<T>(server: ServerProcess, waiting: Promise<T>): Promise<T> {
+  const ended = server.exited.then(({ code, signal }) => {
+    throw new Error(`the server ended by itself (${signal ?? `exit code ${code}`}). It printed:\n${server.output}`);
+  });
+  ended.catch(() => {}); // It ends when it is told to, later.
+  return Promise.race([waiting, ended]);
+}
+
+/** Puts the last write of each group and waits until every watcher has it. Resolves with the last version. */
+async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<string> {
   const content = `end-${server.pid}`;
+  let version = '';
   for (const key of END_KEYS) {
-    const { status, text } = await put(server.url, key, content);
+    const { json, status, text } = await put(server.url, key, content);
     if (status !== 200) throw new Error(`the last write was answered ${status}: ${text}`);
+    version = (json as { readonly version: string }).version;
   }
   const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
   const late = new Promise<never>((_, fail) =>
@@ -98,6 +143,7 @@ async function settle(server: ServerProcess, watchers: readonly Watcher[]): Prom
       throw new Error(`${watcher.name}: ${String(error)}; lastly it was told ${watcher.last()}\n${server.output}`);
     });
   }
+  return version;
 }
 
 /** Who merges or sets an expiry knows what was asked for, not what came of it: that is taken from the log, and judged on its own (MergeExact). */
@@ -127,15 +173,22 @@ function judge(world: World, recorder: Recorder, history: History): readonly Vio
   });
 }
 
-export async function run({ acksPerRoundMax, faults: kinds, seed, world }: RunOptions): Promise<RunResult> {
+export async function run({
+  acksPerRoundMax,
+  planted,
+  rounds,
+  seed,
+  workers = 0,
+  world,
+}: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
   const target = new Target(random);
   const recorder = new Recorder(world === 'narrow');
   await using cleanup = new AsyncDisposableStack();
   let faults: Faults | undefined;
   const server = await ServerProcess.start({
-    command: [process.execPath, '--conditions=source', ENTRY, 'journal.ndjson'],
-    env: { ...WINDOWS[world], LATCHKEY_FEED_PROGRESS_INTERVAL: '500ms' },
+    command: serverCommand(planted),
+    env: { ...ALWAYS, ...WINDOWS[world], LATCHKEY_WORKERS: String(workers) },
     onMessage: (message) => faults?.onMessage(message),
   });
   cleanup.defer(() => server.dispose());
@@ -150,19 +203,20 @@ export async function run({ acksPerRoundMax, faults: kinds, seed, world }: RunOp
     proxy.heal();
     await Promise.all(watchers.map((watcher) => watcher.end()));
   });
-  for (const kind of kinds) {
-    await target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax));
+  for (const kinds of rounds) {
+    await alive(server, target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax)));
     await sleep(random.next() * 10); // A fault right after an acknowledgement would miss every other instant.
-    await faults.cause(kind);
+    await faults.cause(kinds);
   }
-  await target.moreAcks(acksPerRoundMax >> 2);
+  await alive(server, target.moreAcks(acksPerRoundMax >> 2));
   target.stopWriters();
-  await writers;
+  await alive(server, writers);
   await expireAll(server, faults);
-  await settle(server, watchers);
-  const { log, violations } = readJournal(join(server.data, 'journal.ndjson'));
+  const lastVersion = await settle(server, watchers);
+  const progress = await progressOf(server.url);
+  const { log, violations } = readJournal(join(server.data, JOURNAL));
   const entries = new Map(
-    [...(await readEntries(server.url))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
+    [...(await readEntries(server.url, lastVersion))].map(([key, { value }]) => [key, JSON.stringify(value)] as const),
   );
   const history: History = {
     acks: acksOf(recorder, log),
@@ -175,18 +229,26 @@ export async function run({ acksPerRoundMax, faults: kinds, seed, world }: RunOp
     violations: [
       ...recorder.violations,
       ...violations,
-      ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS])),
+      ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS], lastVersion)),
       ...checkOutcomes(recorder, log),
+      ...appliedOnce(recorder.keyed, log),
+      ...progressExact(log, progress),
       ...judge(world, recorder, history),
     ],
     faults: faults.counts,
-    refusals: Object.fromEntries([...recorder.refusals].sort()),
-    resets: Object.fromEntries([...recorder.resets].sort()),
-    counts: countsOf(recorder, history),
+    bites: faults.bites,
+    harms: sorted(recorder.harms),
+    routes: sorted(recorder.routes),
+    refusals: sorted(recorder.refusals),
+    resets: sorted(recorder.resets),
+    conflations: sorted(recorder.conflations),
+    counts: { ...countsOf(recorder, history), rows: Number(progress ?? 0) },
   };
 }
 
-function countsOf(recorder: Recorder, { log }: History): RunResult['counts'] {
+const sorted = (counts: ReadonlyMap<string, number>): Counts => Object.fromEntries([...counts].sort());
+
+function countsOf(recorder: Recorder, { log }: History): Omit<RunResult['counts'], 'rows'> {
   const observed = recorder.watches.flatMap(({ observations }) => observations);
   return {
     acknowledged: recorder.applied.length + recorder.removals.length,
@@ -194,9 +256,8 @@ function countsOf(recorder: Recorder, { log }: History): RunResult['counts'] {
     changes: log.length,
     deliveries: observed.filter(({ kind }) => kind === 'change').length,
     connections: observed.filter(({ kind }) => kind === 'connected').length,
-    conflations: recorder.conflations,
-    replays: recorder.replays,
     reads: recorder.reads.length,
+    keyed: recorder.keyed.length,
   };
 }
 

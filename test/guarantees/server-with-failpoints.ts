@@ -2,7 +2,7 @@
  * A server as `latchkey serve` starts it, with a clock that jumps and a store that fails, waits and dies as the run orders. It keeps
  * a journal of every change that became durable, so that the checkers know what the store has compacted since:
  *
- *   server-with-failpoints.ts JOURNAL serve --port N --data DIR --log-format json
+ *   server-with-failpoints.ts JOURNAL [--planted BUG --one-in N] serve --port N --data DIR --log-format json
  *
  * Invariant: a change is in the journal before any reader can know of it.
  */
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { parseVersion } from '@latchkey/client';
 import { processEnvironment } from '../../server/src/config/environment.ts';
 import { loadSettings } from '../../server/src/config/load-settings.ts';
+import { makeFeed } from '../../server/src/feed/live-feed.ts';
 import { startServer } from '../../server/src/main.ts';
 import type { Change } from '../../server/src/shared/change.ts';
 import { systemClock } from '../../server/src/shared/clock.ts';
@@ -20,7 +21,8 @@ import { changeJson } from '../../server/src/shared/encode-change.ts';
 import { createLogger } from '../../server/src/shared/logger-pino.ts';
 import { STORE_FILE } from '../../server/src/view/environment.ts';
 import { LmdbView, type LmdbViewOptions } from '../../server/src/view/lmdb.ts';
-import type { Held, JournalLine, Order } from './failpoint-orders.ts';
+import type { JournalLine, Order, Report } from './failpoint-orders.ts';
+import { type BugName, bugOf, everyNth, plantInFeed, plantInView } from './planted-bugs.ts';
 
 const SCAN = { changesMax: 1000, bytesMax: 1024 * 1024, skipSuperseded: false, skipRemoves: false } as const;
 
@@ -28,7 +30,7 @@ class Failpoints {
   shiftMs = 0;
   view: LmdbView | undefined;
   readonly #store: string;
-  #isFull = false;
+  #full: Extract<Order, { order: 'disk' }>['full'];
   #death: Extract<Order, { order: 'die' }> | undefined;
   #copyTo: string | undefined;
   #held: PromiseWithResolvers<void> | undefined;
@@ -38,15 +40,15 @@ class Failpoints {
   }
 
   obey(order: Order): void {
-    if (order.order === 'clock') this.shiftMs = order.shiftMs;
-    else if (order.order === 'disk') this.#isFull = order.isFull;
+    if (order.order === 'clock') this.#setClock(order.shiftMs);
+    else if (order.order === 'disk') this.#full = order.full;
     else if (order.order === 'die') this.#death = order;
     else if (order.order === 'hold') this.#copyTo = order.copyTo;
     else this.#held?.resolve();
   }
 
   beforeCommit(): void {
-    if (this.#isFull) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    if (this.#full?.at === 'begin') throw noSpace();
     if (this.#death?.at === 'before') die();
     if (this.#death?.at === 'during') void sleep(this.#death.delayMs).then(die);
     if (this.#copyTo === undefined) return;
@@ -55,14 +57,38 @@ class Failpoints {
     this.#held = Promise.withResolvers();
   }
 
+  duringCommit(): Promise<never> | undefined {
+    if (this.#full?.at !== 'flush') return undefined;
+    const failing = sleep(this.#full.delayMs).then(() => {
+      throw noSpace();
+    });
+    failing.catch(() => {}); // It may fail before the store has come to wait for it.
+    return failing;
+  }
+
   async afterCommit(): Promise<void> {
     if (this.#death?.at === 'after') die();
     if (this.#held === undefined) return;
-    const held: Held = { held: true, head: this.view?.head(0) ?? 0 };
-    process.send?.(held);
+    tell({ report: 'held', head: this.view?.head(0) ?? 0 });
     await this.#held.promise;
     this.#held = undefined;
   }
+
+  #setClock(shiftMs: number): void {
+    const now = () => this.view?.nowMicros() ?? 0;
+    const beforeMicros = now();
+    this.shiftMs = shiftMs;
+    tell({ report: 'clock', beforeMicros, afterMicros: now() });
+  }
+}
+
+function noSpace(): Error {
+  tell({ report: 'refused' });
+  return Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+}
+
+function tell(report: Report): void {
+  process.send?.(report);
 }
 
 function die(): void {
@@ -93,7 +119,13 @@ function keepJournal(path: string, view: LmdbView): void {
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { port: { type: 'string' }, data: { type: 'string' }, 'log-format': { type: 'string' } },
+  options: {
+    port: { type: 'string' },
+    data: { type: 'string' },
+    'log-format': { type: 'string' },
+    planted: { type: 'string' },
+    'one-in': { type: 'string' },
+  },
 });
 const { settings } = loadSettings({
   flags: { port: values.port, data: values.data, logFormat: values['log-format'] },
@@ -105,23 +137,36 @@ process.on('message', (order) => failpoints.obey(order as Order));
 // Nobody is left to end a server whose run is gone.
 process.on('disconnect', die);
 
+const logger = createLogger(settings);
+const bug = values.planted === undefined ? undefined : bugOf(values.planted as BugName);
+const strikes = everyNth(Number(values['one-in'] ?? bug?.oneIn), (what) => logger.info({}, `planted: ${what}`));
+
 async function openView(options: LmdbViewOptions): Promise<LmdbView> {
   const view = await LmdbView.open({
     ...options,
     beforeCommit: () => failpoints.beforeCommit(),
-    afterCommit: () => failpoints.afterCommit(),
+    duringCommit: () => failpoints.duringCommit(),
+    afterCommit: () => {
+      const flushed = failpoints.afterCommit();
+      return bug?.isFlushIgnored === true ? undefined : flushed;
+    },
   });
   keepJournal(positionals[0] as string, view);
   failpoints.view = view;
+  if (bug !== undefined) plantInView(view, bug, strikes);
   return view;
 }
 
-const logger = createLogger(settings);
 const clock = {
   nowMicros: () => systemClock.nowMicros() + failpoints.shiftMs * 1000,
   monotonicMs: () => systemClock.monotonicMs(),
 };
-const server = await startServer(settings, { logger, clock, openView });
+const server = await startServer(settings, {
+  logger,
+  clock,
+  openView,
+  makeFeed: (setup) => (bug === undefined ? makeFeed(setup) : plantInFeed(makeFeed(setup), bug, strikes)),
+});
 logger.info({ url: server.url }, `listening on ${server.url}`);
 process.once('SIGTERM', async () => {
   await server.close();

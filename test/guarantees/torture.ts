@@ -3,81 +3,66 @@
  *
  *   npm run torture -- --minutes 10 --seed 42
  *   npm run torture -- --runs 1 --seed 42
+ *   npm run torture -- --minutes 10 --json        one object at the end; what happens meanwhile goes to standard error
  */
 import { parseArgs } from 'node:util';
-import { FAULT_KINDS } from './faults.ts';
+import { planOf } from './plan.ts';
 import { Random, seedFrom } from './random.ts';
-import { type RunResult, report, run } from './run.ts';
+import { report, run } from './run.ts';
+import { Summary } from './summary.ts';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
     runs: { type: 'string', default: '1000000' },
     seed: { type: 'string' },
-    rounds: { type: 'string', default: '16' },
+    rounds: { type: 'string', default: '24' },
+    'at-once': { type: 'string', default: '2' },
+    json: { type: 'boolean', default: false },
   },
 });
 const [minutes, rounds, runsMax] = [Number(values.minutes), Number(values.rounds), Number(values.runs)];
+const atOnce = Number(values['at-once']);
 const firstSeed = seedFrom(values.seed);
-if (!(minutes > 0) || !Number.isInteger(firstSeed) || !(rounds >= 1) || !(runsMax >= 1)) {
+if (!(minutes > 0) || !Number.isInteger(firstSeed) || !(rounds >= 1) || !(runsMax >= 1) || !(atOnce >= 1)) {
   process.stderr.write(
-    'torture takes --minutes N (over 0), --seed S (a whole number), --rounds N and --runs N (1 or more).\n',
+    'torture takes --minutes N (over 0), --seed S (a whole number), --rounds N, --runs N and --at-once N (1 or more), and --json.\n',
   );
   process.exit(2);
 }
 
-const TOTALS = ['faults', 'refusals', 'resets', 'counts'] as const;
-const totals = {
-  faults: new Map(),
-  refusals: new Map(),
-  resets: new Map(),
-  counts: new Map(),
-} as const satisfies Record<(typeof TOTALS)[number], Map<string, number>>;
-
-function add(result: RunResult): void {
-  for (const group of TOTALS) {
-    const sums: Map<string, number> = totals[group];
-    for (const [name, count] of Object.entries(result[group])) sums.set(name, (sums.get(name) ?? 0) + count);
-  }
-}
-
-/** What is drawn from the seed: the world, the faults and their order; the rest is drawn within the run. */
-async function runOnce(seed: number): Promise<RunResult> {
-  const random = new Random(seed);
-  const world = random.chance(0.5) ? 'complete' : 'narrow';
-  const faults = Array.from({ length: rounds }, () => random.pick(FAULT_KINDS));
-  const result = await run({ seed, world, faults, acksPerRoundMax: 1000 });
-  process.stdout.write(
-    `seed ${seed}, ${world}: ${JSON.stringify(result.counts)}, violations ${result.violations.length}\n`,
-  );
-  if (result.violations.length > 0) process.stdout.write(`  ${faults.join(', ')}\n${report(result.violations)}\n`);
-  return result;
-}
-
+const say = (text: string) => (values.json ? process.stderr : process.stdout).write(`${text}\n`);
 const seeds = new Random(firstSeed);
-const until = performance.now() + minutes * 60_000;
-let seed = firstSeed;
-let violations = 0;
-let broken = 0;
-let runs = 0;
-for (; performance.now() < until && runs < runsMax; runs += 1) {
+const startMs = performance.now();
+const summary = new Summary(firstSeed);
+let begun = 0;
+
+/** A failure to come to the end is told with its seed too, and fails the whole. */
+async function runOnce(seed: number): Promise<void> {
+  const plan = planOf(seed, rounds);
   try {
-    const result = await runOnce(seed);
-    add(result);
-    violations += result.violations.length;
-  } catch (error) {
-    broken += 1;
-    process.stdout.write(
-      `seed ${seed} did not come to its end: ${error instanceof Error ? error.stack : String(error)}\n`,
+    const result = await run({ ...plan, seed, acksPerRoundMax: 1000 });
+    summary.add(result);
+    say(
+      `seed ${seed}, ${plan.world}${plan.workers > 0 ? `, ${plan.workers} workers` : ''}: ${JSON.stringify(result.counts)}, violations ${result.violations.length}`,
     );
+    if (result.violations.length === 0) return;
+    say(`  ${plan.rounds.map((kinds) => kinds.join(' + ')).join(', ')}\n${report(result.violations)}`);
+  } catch (error) {
+    summary.addBroken(seed);
+    say(`seed ${seed} did not come to its end: ${error instanceof Error ? error.stack : String(error)}`);
   }
-  seed = seeds.between(0, 4_294_967_295);
 }
 
-process.stdout.write(`\n${runs} runs from seed ${firstSeed}\n`);
-for (const group of TOTALS) {
-  process.stdout.write(`${group}\n`);
-  for (const [name, count] of totals[group]) process.stdout.write(`  ${name.padEnd(20)} ${count}\n`);
+async function runOneAfterAnother(): Promise<void> {
+  while (performance.now() - startMs < minutes * 60_000 && begun < runsMax) {
+    const seed = begun === 0 ? firstSeed : seeds.between(0, 4_294_967_295);
+    begun += 1;
+    await runOnce(seed);
+  }
 }
-process.stdout.write(`runs that did not come to their end ${broken}\nviolations ${violations}\n`);
-process.exitCode = violations + broken > 0 ? 1 : 0;
+
+await Promise.all(Array.from({ length: atOnce }, runOneAfterAnother));
+const minutesTaken = (performance.now() - startMs) / 60_000;
+process.stdout.write(values.json ? `${JSON.stringify(summary.object(minutesTaken))}\n` : summary.text(minutesTaken));
+process.exitCode = summary.isClean ? 0 : 1;

@@ -6,7 +6,7 @@ import { type Filter, parsePosition } from '@latchkey/client';
 import type { Observation } from '../../server/src/verify/history.ts';
 import { sightOf, type WireChange } from '../../server/src/verify/sight.ts';
 import type { Random } from './random.ts';
-import type { Recorder } from './recorder.ts';
+import { count, type Recorder } from './recorder.ts';
 import type { Target } from './target.ts';
 
 export interface Choice {
@@ -48,6 +48,8 @@ export class WatchRecord {
   #observations: Observation[];
   /** The position it holds is of another filter, which the server has to say before anything else. */
   #isResetOwed = false;
+  /** It was told `synced` since it connected. */
+  #isSynced = false;
   #switches = 0;
   #marks: Mark[] = [];
   #sought: string | undefined;
@@ -82,6 +84,7 @@ export class WatchRecord {
       kind: 'connected',
       from: this.position === undefined || this.#isResetOwed ? undefined : parsePosition(this.position),
     });
+    this.#isSynced = false;
     this.heardAtMs = performance.now();
   }
 
@@ -110,7 +113,7 @@ export class WatchRecord {
     this.heardAtMs = performance.now();
     if (kind === 'bye') this.#observations.push({ kind });
     else if (kind === 'conflated') {
-      this.#options.recorder.conflations += 1;
+      count(this.#options.recorder.conflations, this.#isSynced ? 'too slow' : 'away for too long');
       const [from, to] = [parsePosition(data.from as string), parsePosition(data.to as string)];
       this.#observations.push({ kind, from, to });
     } else if (kind === 'opened' || kind === 'reset') {
@@ -119,6 +122,7 @@ export class WatchRecord {
       this.#observations.push({ kind, position: parsePosition(data.position as string), snapshotTo });
     } else if (kind === 'synced' || kind === 'progress') {
       if (this.#isResetOwed) this.#fault('FilterResets', `${kind} came before the reset for another filter`);
+      if (kind === 'synced') this.#isSynced = true;
       this.#observations.push({ kind, position: parsePosition(data.position as string) });
     }
     if (data.position !== undefined) this.#hold(data.position);
@@ -149,12 +153,13 @@ export class WatchRecord {
       if (each.kind === 'change') recorder.seen.push(each.sight);
     this.#marks.length = index + 1;
     this.position = mark.position;
-    recorder.replays += 1;
+    count(recorder.harms, 'older position');
   }
 
   #switch(choice: Choice): void {
     const { name, recorder } = this.#options;
     if (choice.filter === this.#choice.filter) return;
+    count(recorder.harms, 'other filter');
     recorder.abandon(this.#observations);
     this.#choice = choice;
     this.#switches += 1;
@@ -165,9 +170,9 @@ export class WatchRecord {
 
   #reset(reason: string): void {
     const { recorder } = this.#options;
-    recorder.resets.set(reason, (recorder.resets.get(reason) ?? 0) + 1);
-    if (this.#isResetOwed !== (reason === 'filter') && !(reason === 'collected' && recorder.maySkip))
-      this.#fault('ResetHasCause', `reset for ${reason}, coming from ${this.position}`);
+    count(recorder.resets, reason);
+    const hasCause = (this.#isResetOwed && reason === 'filter') || (recorder.maySkip && reason === 'collected');
+    if (!hasCause) this.#fault('ResetHasCause', `reset for ${reason}, coming from ${this.position}`);
     this.#isResetOwed = false;
     this.#marks = [];
   }

@@ -6,6 +6,7 @@ import type { Filter } from '@latchkey/client';
 import type { WireChange } from '../../server/src/verify/sight.ts';
 import { SseClient, type SseEvent } from '../support/sse-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
+import { count } from './recorder.ts';
 import { type WatcherOptions, WatchRecord } from './watch-record.ts';
 
 /** Well over the server's heartbeat: a connection so silent is dead, whatever TCP says. */
@@ -69,7 +70,7 @@ function queryOf({ keys = [], patterns = [], prefixes = [] }: Filter): string {
 
 /** Server-sent events, resumed by `Last-Event-ID`. */
 export function watchBySse(options: WatcherOptions): Watcher {
-  const { cutChance = 0, pauseChance = 0, target } = options;
+  const { cutChance = 0, pauseChance = 0, recorder, target } = options;
   return watcher(options, async (record) => {
     const onEvent = ({ data, event, id }: SseEvent) => {
       // What arrives after the cut was not taken in: the next connection asks for it again.
@@ -79,9 +80,11 @@ export function watchBySse(options: WatcherOptions): Watcher {
       if (event !== 'message' || target.isStopping) return;
       if (record.random.chance(cutChance)) {
         isCut = true;
+        count(recorder.harms, 'cut');
         client?.close();
       } else if (!record.isPaused && record.random.chance(pauseChance)) {
         record.isPaused = true;
+        count(recorder.harms, 'pause');
         client?.pause();
         void target.moreAcks(record.random.between(20, 400)).then(() => {
           record.isPaused = false;
@@ -104,7 +107,7 @@ export function watchBySse(options: WatcherOptions): Watcher {
 
 /** A WebSocket watch, resumed by the position of the last frame. */
 export function watchBySocket(options: WatcherOptions): Watcher {
-  const { cutChance = 0, target } = options;
+  const { cutChance = 0, recorder, target } = options;
   return watcher(options, async (record) => {
     let attachedTo: unknown;
     let isCut = false;
@@ -121,6 +124,7 @@ export function watchBySocket(options: WatcherOptions): Watcher {
       } else record.control(String(frame.op), frame as Readonly<Record<string, string>>);
       if (target.isStopping || !record.random.chance(cutChance)) return;
       isCut = true;
+      count(recorder.harms, 'cut');
       socket?.close();
     };
     socket = await WebSocketClient.open(target.url, '/v1/watch', onFrame, { keepsFrames: false });

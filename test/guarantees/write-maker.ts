@@ -1,7 +1,7 @@
 /** What a writer sends next: every kind of write, each value unlike any other, so that a change names its write. */
 import { formatVersion } from '@latchkey/client';
 import type { Random } from './random.ts';
-import type { Recorder, Write } from './recorder.ts';
+import type { Put, Recorder, Write } from './recorder.ts';
 import type { Target } from './target.ts';
 
 export interface WriterOptions {
@@ -35,6 +35,24 @@ export class WriteMaker {
   plain(): Write & { readonly op: 'put' | 'remove' } {
     const key = this.#key();
     if (this.#random.chance(this.#options.rareKeys.includes(key) ? 0.4 : 0.12)) return { op: 'remove', key };
+    return this.#put(key);
+  }
+
+  /** A put, now and then under a condition. */
+  put(): Put {
+    const key = this.#key();
+    const roll = this.#random.next();
+    if (roll < 0.1) return { op: 'put', key, value: this.#value(), ifAbsent: true };
+    if (roll < 0.2) return { op: 'put', key, value: this.#value(), ...this.#lastVersionOf(key) };
+    return this.#put(key);
+  }
+
+  /** The same key of the log, another value. */
+  other({ key }: Put): Put {
+    return { op: 'put', key, value: this.#value() };
+  }
+
+  #put(key: string): Put {
     const put = { op: 'put', key, value: this.#value() } as const;
     if (this.#random.chance(0.08)) return { ...put, ttl: this.#seconds() };
     if (this.#random.chance(0.08)) return { ...put, valid: this.#soon() };

@@ -6,11 +6,11 @@ import type { Outcome } from '@latchkey/client';
 import type { WireChange } from '../../server/src/verify/sight.ts';
 import { type Answer, get, put, remove, sendCommands } from '../support/http-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
-import type { Write } from './recorder.ts';
+import type { Put, Write } from './recorder.ts';
 import { WriteMaker, type WriterOptions } from './write-maker.ts';
 
 /** Goes on as long as the writers may; whatever the server's end breaks leads back to the gate. */
-async function loop({ target, recorder }: WriterOptions, turn: () => Promise<void>): Promise<void> {
+export async function loop({ target, recorder }: WriterOptions, turn: () => Promise<void>): Promise<void> {
   while (!target.isStopping) {
     await target.up();
     try {
@@ -37,15 +37,19 @@ export function writeByKey(options: WriterOptions): Promise<void> {
   });
 }
 
-function sendByKey(url: string, write: Write & { readonly op: 'put' | 'remove' }): Promise<Answer> {
-  if (write.op === 'remove') return remove(url, write.key);
+function sendByKey(url: string, write: Put | Extract<Write, { op: 'remove' }>): Promise<Answer> {
+  return write.op === 'remove' ? remove(url, write.key) : putByKey(url, write);
+}
+
+/** `PUT` with what a query can say: `ttl` and `valid`. */
+export function putByKey(url: string, write: Put, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const query = new URLSearchParams();
   if (write.ttl !== undefined) query.set('ttl', String(write.ttl));
   if (write.valid !== undefined) query.set('valid', write.valid);
-  return put(url, write.key, write.value, query.size === 0 ? '' : `?${query}`);
+  return put(url, write.key, write.value, query.size === 0 ? '' : `?${query}`, headers);
 }
 
-function codeOf(body: unknown): string {
+export function codeOf(body: unknown): string {
   const { error } = (body ?? {}) as { readonly error?: { readonly code?: string } };
   return error?.code ?? 'without a code';
 }

@@ -32,6 +32,8 @@ export class FaultProxy {
   #weather: Weather = { kind: 'fair' };
   #healed = Promise.withResolvers<void>();
   #cutAfterBytes: (() => number) | undefined;
+  #bites = 0;
+  #bitten = Promise.withResolvers<void>();
 
   private constructor(serverPort: number) {
     this.#serverPort = serverPort;
@@ -54,6 +56,16 @@ export class FaultProxy {
     return this.#pairs.size;
   }
 
+  /** How often a fault did something: broke a connection, held, slowed or cut a piece, kept an ending to itself. */
+  get bites(): number {
+    return this.#bites;
+  }
+
+  /** Resolves when a fault does something the next time. */
+  nextBite(): Promise<void> {
+    return this.#bitten.promise;
+  }
+
   /** Where new connections lead. */
   leadTo(serverPort: number): void {
     this.#serverPort = serverPort;
@@ -61,7 +73,10 @@ export class FaultProxy {
 
   /** Breaks every connection, both ways, at once. */
   cut(): void {
-    for (const pair of this.#pairs) this.#break(pair);
+    for (const pair of this.#pairs) {
+      this.#bite();
+      this.#break(pair);
+    }
   }
 
   /** Breaks each connection within the next piece that its server sends, after so many bytes of that piece. */
@@ -106,18 +121,22 @@ export class FaultProxy {
       void this.#forward(pair, to, bytes, isDown).then(() => from.resume());
     });
     from.on('end', () => {
-      if (this.#weather.kind !== 'half-open') to.end();
+      if (this.#weather.kind === 'half-open') this.#bite();
+      else to.end();
     });
     from.on('error', () => {}); // 'close' follows.
     from.on('close', () => {
-      if (this.#weather.kind !== 'half-open') this.#break(pair);
+      if (this.#weather.kind === 'half-open') this.#bite();
+      else this.#break(pair);
     });
   }
 
   async #forward(pair: Pair, to: Socket, bytes: Buffer, isDown: boolean): Promise<void> {
+    if (this.#weather.kind !== 'fair' && this.#weather.kind !== 'half-open') this.#bite();
     while (this.#weather.kind === 'stalled') await this.#healed.promise;
     if (this.#weather.kind === 'delayed') await sleep(this.#weather.delayMs);
     if (isDown && this.#cutAfterBytes !== undefined) {
+      this.#bite();
       await write(to, bytes.subarray(0, Math.min(this.#cutAfterBytes(), bytes.length - 1)));
       this.#break(pair);
       return;
@@ -130,6 +149,12 @@ export class FaultProxy {
       await sleep(1000 / SLICES_PER_SECOND);
     }
     await write(to, rest);
+  }
+
+  #bite(): void {
+    this.#bites += 1;
+    this.#bitten.resolve();
+    this.#bitten = Promise.withResolvers();
   }
 
   #break(pair: Pair): void {

@@ -24,10 +24,16 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Answer> 
 const pathOf = (key: string) => `/v1/keys/${key.split('/').map(encodeURIComponent).join('/')}`;
 
 /** `PUT /v1/keys/{key}` with a JSON value; `query` begins with `?`. */
-export function put(url: string, key: string, value: unknown, query = ''): Promise<Answer> {
+export function put(
+  url: string,
+  key: string,
+  value: unknown,
+  query = '',
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return ask(`${url}${pathOf(key)}${query}`, {
     method: 'PUT',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(value),
   });
 }

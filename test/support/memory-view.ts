@@ -31,6 +31,7 @@ export class MemoryView implements View {
   #parts: Partition[];
   readonly #last = new Map<string, Change>();
   readonly #listeners = new Set<(changes: readonly Change[]) => void>();
+  readonly #skippedListeners = new Set<() => void>();
 
   constructor(partitions = 1, epoch = 'aaaa') {
     this.partitions = partitions;
@@ -49,6 +50,12 @@ export class MemoryView implements View {
     const changes = drafts.map((draft) => this.#place(draft));
     for (const listener of [...this.#listeners]) listener(changes);
     return changes;
+  }
+
+  /** As `write`, but nobody is told which changes they were. */
+  writeUntold(...drafts: readonly Draft[]): void {
+    for (const draft of drafts) this.#place(draft);
+    for (const listener of [...this.#skippedListeners]) listener();
   }
 
   put(key: string, value: unknown = 1, partition = 0): Change {
@@ -127,6 +134,10 @@ export class MemoryView implements View {
     return this.#part(partition).tombstoneFloor;
   }
 
+  before(key: string): Change | undefined {
+    return this.get(key);
+  }
+
   get(key: string): Change | undefined {
     return this.#last.get(key);
   }
@@ -171,7 +182,7 @@ export class MemoryView implements View {
       if (Buffer.compare(Buffer.from(key), Buffer.from(after)) <= 0 || !key.startsWith(prefix) || !glob.matches(key))
         continue;
       const entry = this.#last.get(key) as Change;
-      if (!isLive(entry, this.now)) continue;
+      if (options.withRemoves !== true && !isLive(entry, this.now)) continue;
       entries.push(entry);
       if (entries.length >= options.limit) return { entries, next: key };
     }
@@ -185,6 +196,11 @@ export class MemoryView implements View {
   onDurable(listener: (changes: readonly Change[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  onSkipped(listener: () => void): () => void {
+    this.#skippedListeners.add(listener);
+    return () => this.#skippedListeners.delete(listener);
   }
 
   reach(): Promise<void> {

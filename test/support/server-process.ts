@@ -31,6 +31,8 @@ export interface ServerOptions {
   readonly command?: readonly string[];
   /** Opens a channel to the process, for commands that listen on one, and takes what it says there. */
   readonly onMessage?: (message: unknown) => void;
+  /** Each line that it prints. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** Something with `after`: the context of a test. */
@@ -196,6 +198,7 @@ export class ServerProcess {
           this.#lines.push(...lines);
           if (this.#lines.length > LINES_MAX) this.#lines.splice(0, this.#lines.length - LINES_MAX);
           for (const line of lines) {
+            this.#options.onLine?.(line);
             const url = /"url":"(http:\/\/[^"]+)"/.exec(line)?.[1];
             if (url !== undefined) done(url.replace(/\/$/, ''));
           }

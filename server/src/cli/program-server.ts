@@ -83,6 +83,7 @@ export function addServe(program: Command): void {
       examples(
         'latchkey serve',
         'latchkey serve --port 8080 --data /var/lib/latchkey --log-format json',
+        'latchkey serve --workers 4',
         'latchkey serve --preset kv-store --host 0.0.0.0 --insecure',
       ),
     )
@@ -98,6 +99,7 @@ function withSettings(command: Command): Command {
     .option('--port <port>', 'port to listen on (default 23333; 0 takes a free one)')
     .option('--data <dir>', 'data directory (default ./latchkey-data)')
     .option('--log <kind>', 'which log: local')
+    .option('--workers <count>', 'processes that serve beside the one that writes (default 0)')
     .option('--preset <name...>', 'settings of a system that Latchkey replaces: kv-store')
     .option('--resp <host:port>', 'the Redis protocol gateway, of a later version')
     .option('--config <file>', 'settings file (default latchkey.yaml, if it is there)')

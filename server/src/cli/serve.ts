@@ -66,7 +66,7 @@ function onSignals(): Promise<Signal> {
 }
 
 /** A bug leaves a state that nobody thought of: the log keeps it, one line tells it, and the next start recovers from disk. */
-function endOnBugs(logger: Logger): void {
+export function endOnBugs(logger: Logger): void {
   process.on('uncaughtException', (error) => {
     logger.error({ err: error }, 'a bug ended the server');
     process.exit(reportError(error, { json: false }));

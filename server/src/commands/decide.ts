@@ -34,6 +34,8 @@ interface Answer {
 }
 
 const NOTHING: readonly ChangeDraft[] = [];
+/** Made once: nearly every command ends so. */
+const APPLIED: OutcomeDraft = { outcome: 'applied' };
 
 /**
  * What becomes of a key by a command: the same for every log, from nothing but its arguments. `entry` is the key's last change,
@@ -246,7 +248,7 @@ function withExpiry(live: Change, expires: number | undefined, context: DecideCo
 
 function applied(before: Before, command: Pick<WriteOptions, 'returnPrevious'>, draft: ChangeDraft): Answer {
   const { live } = before;
-  if (command.returnPrevious !== true) return { draft, outcome: { outcome: 'applied' } };
+  if (command.returnPrevious !== true) return { draft, outcome: APPLIED };
   return { draft, outcome: { outcome: 'applied', previous: live ?? null } };
 }
 

@@ -19,6 +19,7 @@ export interface Flags {
   readonly port?: string | undefined;
   readonly data?: string | undefined;
   readonly log?: string | undefined;
+  readonly workers?: string | undefined;
   readonly preset?: readonly string[] | undefined;
   readonly resp?: string | undefined;
   readonly insecure?: boolean | undefined;
@@ -97,13 +98,10 @@ function readFlags(flags: Flags): Layer {
     origins.set(path, flag);
   };
   put('http.host', '--host', flags.host);
-  put(
-    'http.port',
-    '--port',
-    flags.port === undefined || !/^[0-9]+$/.test(flags.port) ? flags.port : Number(flags.port),
-  );
+  put('http.port', '--port', numberOf(flags.port));
   put('data', '--data', flags.data);
   put('log.kind', '--log', flags.log);
+  put('workers', '--workers', numberOf(flags.workers));
   put('resp.listen', '--resp', flags.resp);
   put('presets', '--preset', flags.preset);
   put('insecure', '--insecure', flags.insecure);
@@ -111,6 +109,11 @@ function readFlags(flags: Flags): Layer {
   put('logFormat', '--log-format', flags.logFormat);
   if (flags.resp !== undefined) origins.set('resp', '--resp');
   return { tree, origins };
+}
+
+/** What is no number is told as it was typed. */
+function numberOf(typed: string | undefined): string | number | undefined {
+  return typed === undefined || !/^[0-9]+$/.test(typed) ? typed : Number(typed);
 }
 
 function presetNames(tree: Tree): string[] {

@@ -3,6 +3,8 @@ import { bytes, choice, count, duration, flag, group, list, TIMER_MAX_MS, text }
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts';
 
 const DEFAULTS = DEFAULT_SETTINGS;
+/** Each holds up to three of the 126 places for readers of the store. */
+const WORKERS_MAX = 32;
 export const PRESET_NAMES = ['kv-store', 'kvupdater', 'redis-cache-sync', 'redis-backend-ms', 'keydb-poc'] as const;
 
 const HOST = /^(?:[a-z0-9_.-]{1,253}|\[?[0-9a-f:.]{2,45}\]?)$/i;
@@ -130,6 +132,11 @@ export const userForm = z.strictObject({
     ),
     pinnedBytesMax: bytes(DEFAULTS.feed.pinnedBytesMax, 'Bytes that slow sockets may hold together.'),
   }),
+  workers: count(
+    DEFAULTS.workers,
+    'Processes that serve clients beside the one that writes; 0 means that one process does both.',
+    { min: 0, max: WORKERS_MAX },
+  ),
   clusterLabel: text(DEFAULTS.clusterLabel, 'A label on every log line and metric.', {
     takes: 'at most 200 characters without control characters',
     accepts: (value) => value.length <= 200 && NO_CONTROLS.test(value),

@@ -24,6 +24,8 @@ export interface Settings {
   readonly idempotency: { readonly countMax: number; readonly ageMaxMs: number };
   readonly deciding: { readonly maxFutureSkewMs: number };
   readonly feed: FeedSettings;
+  /** Processes that serve beside the one that owns the log; 0: that one serves. */
+  readonly workers: number;
   readonly clusterLabel: string;
   readonly keyPrefix: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -88,6 +90,7 @@ export const DEFAULT_SETTINGS: Settings = {
     stalledTimeoutMs: 300 * SECOND,
     pinnedBytesMax: 64 * MIB,
   },
+  workers: 0,
   clusterLabel: '',
   keyPrefix: '',
   logLevel: 'info',

@@ -73,7 +73,10 @@ describe('FilterIndex', () => {
   const term = fc
     .array(fc.constantFrom('a', 'b', '.', '🔋'), { minLength: 1, maxLength: 4 })
     .map((parts) => parts.join(''));
-  const pattern = fc.array(fc.constantFrom('a', 'b', '.', '*', '?', '[ab]'), { minLength: 1, maxLength: 4 });
+  const pattern = fc.array(fc.constantFrom('a', 'b', '.', '*', '?', '[ab]', '🔋', '\\*'), {
+    minLength: 1,
+    maxLength: 5,
+  });
   const filters = fc.record({
     keys: fc.array(term, { maxLength: 3 }),
     prefixes: fc.array(term, { maxLength: 2 }),
@@ -128,6 +131,45 @@ describe('FilterIndex', () => {
     const found: number[] = [];
     index.collect('key.4711', found);
     assert.deepEqual(found, [4711]);
+  });
+
+  it('finds a pattern by whatever text of it is fixed: at the start, at the end or between stars', () => {
+    const index = new FilterIndex<string>();
+    const patterns = [
+      'a*',
+      'ab*z',
+      'a*.z',
+      '*.z',
+      '?.z',
+      '*b.c*',
+      '*b*',
+      '*🔋*',
+      '*[ab]*',
+      '*?',
+      '*b.c.d.e.f.g.h.i.j.k*',
+    ];
+    for (let number = 0; number < 100; number += 1) {
+      for (const other of [`*.${number}`, `*.${number}.*`, `*${number}b.c*`, `x${number}*`]) patterns.push(other);
+    }
+    for (const pattern of patterns)
+      index.add(canonicalFilter({ patterns: [pattern] }, { filterTermsMax: 100, keyBytesMax: 100 }), pattern);
+    for (const key of [
+      'a',
+      '.z',
+      'a.z',
+      'ab.z',
+      'ab.cb.c',
+      'b.c.d.e.f.g.h.i.j.k',
+      '🔋',
+      'x7.7.7',
+      'm.42b.c.99',
+      '\ud83d',
+    ]) {
+      const found: string[] = [];
+      index.collect(key, found);
+      const wanted = patterns.filter((pattern) => compileGlob(pattern).matches(key));
+      assert.deepEqual([...new Set(found)].sort(), wanted.sort(), key);
+    }
   });
 });
 

@@ -19,6 +19,7 @@ import { cursorAt, cursorsPosition, isPlain } from './cursor.ts';
 import type { Feed, Outlet, Watch, WatchRequest } from './feed.ts';
 import { FeedHead } from './feed-head.ts';
 import type { Group } from './group.ts';
+import type { Heads } from './heads.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Member } from './member.ts';
 import { Members } from './members.ts';
@@ -95,6 +96,7 @@ class LiveFeed implements CheckedFeed {
     this.#tick = new Tick({
       ...{ view, head, members, sockets, clock, reportFault, tickMaxMs, pendingMax: bounds.pendingMax },
       onEpoch: (before) => this.#changeEpoch(before),
+      onSkipped: (before) => this.#readOn(before),
       onMoved: () => this.#catchUp.moved(),
       isBusy: () => sockets.isWriting || this.#catchUp.isRunning,
     });
@@ -102,7 +104,13 @@ class LiveFeed implements CheckedFeed {
     this.#head = head;
     this.#members = members;
     this.#sockets = sockets;
-    this.#unsubscribe = view.onDurable((changes) => this.#tick.announce(changes));
+    const stops = [
+      view.onDurable((changes) => this.#tick.announce(changes)),
+      view.onSkipped?.(() => this.#tick.skip()),
+    ];
+    this.#unsubscribe = () => {
+      for (const stop of stops) stop?.();
+    };
   }
 
   get pinnedBytes(): number {
@@ -225,6 +233,17 @@ class LiveFeed implements CheckedFeed {
       this.#sockets.send(member, member.group.control(member, { op: 'bye', afterMs }, this.#setup.view.epochs));
     }
     this.#sockets.end(member, 'closing');
+  }
+
+  /** Changes came that nobody was told of: rings begin anew behind them, and whoever was live reads them in the view. */
+  #readOn(before: Heads): void {
+    for (const group of this.#members.groups()) {
+      for (const member of [...group.live]) {
+        this.#members.fallBehind(member, before, group.matched);
+        this.#catchUp.add(member);
+      }
+      group.ring.restart(this.#head.heads);
+    }
   }
 
   /** Whoever stands beyond what the epoch before holds has seen what is gone: it starts anew. */

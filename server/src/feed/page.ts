@@ -76,7 +76,8 @@ function readPage(
 ): Read | 'building' {
   const { filter, withValues } = member.group.identity;
   if (member.walk === undefined && !member.isWalkRefused && until - after >= bounds.walkDistanceMin) {
-    if (isWalkable(filter, range)) member.walk = new Walk(view, bounds, filter, range, { partition, after, until });
+    if (isWalkable(filter, range, view, bounds))
+      member.walk = new Walk(view, bounds, filter, range, { partition, after, until });
   }
   if (member.walk?.isBuilt === false) {
     if (member.walk.build()) return 'building';

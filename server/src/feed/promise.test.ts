@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Filter } from '@latchkey/client';
 import fc from 'fast-check';
-import { MemoryView } from '../../../test/support/memory-view.ts';
+import { type Draft, MemoryView } from '../../../test/support/memory-view.ts';
 import { checkWatcher, type Wants } from '../../../test/support/watch-checkers.ts';
 import { Watcher } from '../../../test/support/watcher.ts';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
@@ -42,6 +42,7 @@ interface Action {
   readonly kind:
     | 'write'
     | 'burst'
+    | 'untold'
     | 'expire'
     | 'skip'
     | 'trim'
@@ -91,6 +92,7 @@ class World {
     const { view } = this;
     const watcher = this.watchers[a % Math.max(1, this.watchers.length)];
     if (kind === 'write') this.#write(a, b);
+    else if (kind === 'untold') view.writeUntold(...this.#drafts(a, b));
     else if (kind === 'burst')
       for (let index = 0; index < 5 + (b % 60); index += 1) this.#write(a * 7 + index * 3, b + index);
     else if (kind === 'expire') this.#expire(b);
@@ -140,6 +142,10 @@ class World {
   }
 
   #write(a: number, b: number): void {
+    this.view.write(...this.#drafts(a, b));
+  }
+
+  #drafts(a: number, b: number): readonly Draft[] {
     const draft = (at: number) => {
       const key = KEYS[at % KEYS.length] as string;
       const partition = (KEYS.indexOf(key) * 5) % this.view.partitions;
@@ -147,7 +153,7 @@ class World {
       if (b % 7 === 0) return { key, partition, expires: this.view.now + 3 } as const;
       return { key, partition, op: b % 11 === 0 ? 'stale' : 'put' } as const;
     };
-    this.view.write(...Array.from({ length: 1 + (b % 3) }, (_, index) => draft(a + index * (b + 1))));
+    return Array.from({ length: 1 + (b % 3) }, (_, index) => draft(a + index * (b + 1)));
   }
 
   /** Time passes; what is due is decided, sometimes later. */
@@ -247,6 +253,7 @@ const kinds = fc.constantFrom<Action['kind']>(
     'write',
     'write',
     'burst',
+    'untold',
     'expire',
     'skip',
     'trim',

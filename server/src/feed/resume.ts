@@ -41,7 +41,10 @@ function resetReason(
   if (position.filterHash !== undefined && position.filterHash !== filterHash) return 'filter';
   if (!view.epochs.holdsPosition(position)) return 'epoch';
   const ends = cursors.map(({ base, offset }) => base ?? offset);
-  if (ends.some((end, partition) => end > view.head(partition))) return 'ahead';
+  // Another process may have shown what this one is about to show: such a watch waits, it is not told to forget.
+  const isAhead = (end: number, partition: number) =>
+    end > view.head(partition) && end > (view.knownHead?.(partition) ?? 0);
+  if (ends.some(isAhead)) return 'ahead';
   if (ends.some((end, partition) => end < view.tombstoneFloor(partition))) return 'collected';
   return undefined;
 }

@@ -30,6 +30,8 @@ export interface TickSetup {
   readonly pendingMax: number;
   /** The log went on in another epoch; `before` is where live members stood. */
   readonly onEpoch: (before: Position) => void;
+  /** The view skipped: live members stand at `before`, and what came since is in the view only. */
+  readonly onSkipped: (before: Heads) => void;
   /** The feed's head moved. */
   readonly onMoved: () => void;
   /** Whether bytes are being handed out right now, so that a tick must not come in between. */
@@ -81,6 +83,20 @@ export class Tick {
     head.refresh();
     if (head.heads === before) return;
     this.#announced = [...head.heads];
+    onMoved();
+  }
+
+  /** The view moved on without telling what changed. Only in a turn of its own. */
+  skip(): void {
+    this.run();
+    // What came from within an outlet's write is in the view too.
+    this.#pending = [];
+    const { head, onMoved, onSkipped } = this.#setup;
+    const before = head.heads;
+    head.refresh();
+    if (head.heads === before) return;
+    this.#announced = [...head.heads];
+    onSkipped(before);
     onMoved();
   }
 

@@ -19,13 +19,19 @@ export type Range = 'snapshot' | 'conflated' | 'complete';
 
 const PIECE_BYTES_MAX = 1024 * 1024;
 
-/** Only live entries can be listed by prefix; what happened to keys that are gone can't. */
-export function isWalkable(filter: CanonicalFilter, range: Range): boolean {
-  if (filter.isEverything) return false;
-  const { patterns, prefixes } = filter;
-  if (range !== 'snapshot') return prefixes.length + patterns.length === 0;
+/**
+ * Whether there is a plan for that at all: by prefix the last change of each key can be listed, but not what came before it. For
+ * everything it is one while all keys fit: the same few keys may have filled the whole window.
+ */
+export function isWalkable(filter: CanonicalFilter, range: Range, view: View, bounds: Bounds): boolean {
+  const { isEverything, patterns, prefixes } = filter;
+  if (range === 'complete') return !isEverything && prefixes.length + patterns.length === 0;
+  if (isEverything) return view.counts().keys <= bounds.walkOffsetsMax;
   return patterns.every(({ glob }) => glob.literalPrefix !== '');
 }
+
+/** What is listed for a filter of everything. */
+const ALL_KEYS = [''];
 
 export class Walk {
   readonly until: number;
@@ -59,13 +65,18 @@ export class Walk {
     this.until = place.until;
   }
 
+  get #prefixes(): readonly string[] {
+    return this.#filter.isEverything ? ALL_KEYS : this.#filter.prefixes;
+  }
+
   get isBuilt(): boolean {
     return this.#sorted !== undefined;
   }
 
   /** Reads one bounded piece. False: the plan is too long, and there will be none. */
   build(): boolean {
-    const { keys, patterns, prefixes } = this.#filter;
+    const { keys, patterns } = this.#filter;
+    const prefixes = this.#prefixes;
     if (this.#nextKey < keys.length) this.#readKeys();
     else if (this.#nextTerm < prefixes.length + patterns.length) this.#readTerm();
     this.#pieces += 1;
@@ -122,7 +133,8 @@ export class Walk {
   }
 
   #readTerm(): void {
-    const { patterns, prefixes } = this.#filter;
+    const { patterns } = this.#filter;
+    const prefixes = this.#prefixes;
     const { pattern } = patterns[this.#nextTerm - prefixes.length] ?? {};
     const term = pattern === undefined ? { prefix: prefixes[this.#nextTerm] as string } : { pattern };
     const after = this.#listAfter === undefined ? {} : { after: this.#listAfter };
@@ -131,6 +143,8 @@ export class Walk {
       ...after,
       limit: this.#bounds.walkPieceMax,
       bytesMax: PIECE_BYTES_MAX,
+      // A range that is no snapshot owes its removes.
+      withRemoves: this.#range === 'conflated',
     });
     for (const entry of entries) this.#addLast(entry);
     this.#listAfter = next;

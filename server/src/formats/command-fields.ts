@@ -33,7 +33,7 @@ const FIELDS = {
 export type Field = keyof typeof FIELDS;
 
 const INDEX: ReadonlyMap<string, number> = new Map(Object.entries(FIELDS));
-const IDEMPOTENCY_KEY_BYTES_MAX = 255;
+export const IDEMPOTENCY_KEY_BYTES_MAX = 255;
 
 /** Fields by name for messages, and as bits, so that asking for one that is not taken costs nothing. */
 export interface FieldSet {

@@ -14,6 +14,7 @@ import { nameValue, refuse } from '../shared/refusal.ts';
 import { CommandFields, type Field, type FieldSet, fieldSet } from './command-fields.ts';
 import { isFault, scanMembers } from './json-text.ts';
 import type { FormatLimits } from './message-text.ts';
+import { decodePlainPut } from './plain-put.ts';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 
@@ -69,6 +70,17 @@ export function decodeCommand(
 
 /** As `decodeCommand`, for a part of a text that ends at a line's, a value's or the text's end. */
 export function decodeCommandAt(
+  text: string,
+  from: number,
+  to: number,
+  limits: FormatLimits,
+  ignored: readonly string[] = [],
+): Command | Refusal {
+  return decodePlainPut(text, from, to, limits) ?? decodeAnyCommand(text, from, to, limits, ignored);
+}
+
+/** Everything that a command can be, and what is wrong with what is none. */
+export function decodeAnyCommand(
   text: string,
   from: number,
   to: number,

@@ -28,6 +28,36 @@ export interface Core {
   readonly formats: GatewayFormats;
   readonly replayer: Replayer;
   readonly sources: readonly Source[];
+  /** Where several processes serve together; undefined where this one is alone. */
+  readonly workers?: Workers | undefined;
+}
+
+/** What one of several processes tells of itself. */
+export interface ProcessReport {
+  readonly connections: number;
+  readonly feed: ReturnType<Feed['counts']>;
+  /** As prom-client writes a registry in JSON. */
+  readonly metrics: unknown;
+}
+
+export interface WorkerReport {
+  /** From 1; a worker that takes the place of another takes its number. */
+  readonly number: number;
+  /** 0 while there is none. */
+  readonly pid: number;
+  /** How often the place was filled anew. */
+  readonly restarts: number;
+  /** Absent where the worker did not tell in time. */
+  readonly report?: ProcessReport;
+}
+
+/** The processes that serve together, as any of them sees the whole. */
+export interface Workers {
+  /**
+   * Asks all of them, this one included, and waits a bounded time; `metrics` is of the process that owns the log.
+   * @throws LatchkeyError `not-ready` where that process does not answer
+   */
+  reports(): Promise<{ readonly workers: readonly WorkerReport[]; readonly metrics: unknown }>;
 }
 
 /** The formats that gateways read bodies with. They are adapters of another stage, so `main.ts` hands them in. */

@@ -15,14 +15,20 @@ import { RouteTable } from './http-routes.ts';
 import { HTTP_TIMEOUTS, HttpSockets, type HttpTimeouts, linger, URL_LENGTH_MAX, uriTooLong } from './http-sockets.ts';
 import { RequestDurations } from './request-durations.ts';
 
+/** What `net.Server.listen` takes of a socket that is bound already. */
+export type BoundSocket = object;
+
 export interface HttpListener {
   readonly app: FastifyInstance;
   /** What every gateway registered, for the check that `/openapi.json` is complete. */
   readonly routes: RouteTable;
   /** Open connections, upgraded ones included. */
   connections(): number;
-  /** @throws LatchkeyError `address-in-use`, `address-refused`, `insecure-listen` */
-  listen(): Promise<{ readonly host: string; readonly port: number }>;
+  /**
+   * `bound`: a socket that another process bound and shares, instead of the address in the settings.
+   * @throws LatchkeyError `address-in-use`, `address-refused`, `insecure-listen`
+   */
+  listen(bound?: BoundSocket): Promise<{ readonly host: string; readonly port: number }>;
   /** Takes no new connection; requests under way go on, and idle connections are closed. Idempotent. */
   stopAccepting(): Promise<void>;
   /** Waits up to `deadlineMs` for requests under way, then cuts what is left. Idempotent. */
@@ -157,7 +163,7 @@ class Listener implements HttpListener {
     return this.#sockets.connections;
   }
 
-  async listen(): Promise<{ readonly host: string; readonly port: number }> {
+  async listen(bound?: BoundSocket): Promise<{ readonly host: string; readonly port: number }> {
     const { http, insecure } = this.#core.settings;
     if (!insecure && !isLoopback(http.host)) {
       throw new LatchkeyError(
@@ -170,7 +176,7 @@ class Listener implements HttpListener {
     await new Promise<void>((resolve, reject) => {
       const onError = (error: Error) => reject(listenError(error, http.host, http.port));
       server.once('error', onError);
-      server.listen({ host: http.host, port: http.port }, () => {
+      server.listen(bound ?? { host: http.host, port: http.port }, () => {
         server.removeListener('error', onError);
         resolve();
       });
@@ -211,7 +217,7 @@ class Listener implements HttpListener {
   }
 }
 
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): LatchkeyError {
+export function listenError(error: NodeJS.ErrnoException, host: string, port: number): LatchkeyError {
   const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   if (error.code === 'EADDRINUSE') {
     const message = `Another process listens on ${place}; stop it, or choose another --port.`;

@@ -28,7 +28,10 @@ export class KeyWaiters {
 
   constructor(view: View, waitersMax = WAITERS_MAX) {
     this.#waitersMax = waitersMax;
-    this.#stopListening = view.onDurable((changes) => this.#notice(changes));
+    const stops = [view.onDurable((changes) => this.#notice(changes)), view.onSkipped?.(() => this.#noticeAll())];
+    this.#stopListening = () => {
+      for (const stop of stops) stop?.();
+    };
   }
 
   get count(): number {
@@ -73,6 +76,11 @@ export class KeyWaiters {
       const waiters = this.#byKey.get(key);
       if (waiters !== undefined) for (const wake of [...waiters]) wake('changed');
     }
+  }
+
+  // A wake-up is a hint: whoever is woken looks for itself.
+  #noticeAll(): void {
+    for (const waiters of [...this.#byKey.values()]) for (const wake of [...waiters]) wake('changed');
   }
 
   #forget(key: string, wake: (reason: Wake) => void): void {

@@ -3,9 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Command, Refusal } from '../commands/command.ts';
 import type { ProgressStep } from '../log/log.ts';
 import { refuseKey } from '../shared/key.ts';
-import type { Core, DecodedCommands } from './gateway.ts';
+import type { Core } from './gateway.ts';
 import { JSON_TYPE } from './http-error.ts';
-import { outcomeJson, refusalError } from './outcome-json.ts';
+import { refusalError } from './outcome-json.ts';
+import { outcomesBody } from './outcomes-body.ts';
 import { bodyOf, flagOf, headerOf, queryOf } from './rest-request.ts';
 import { idempotencyKeyOf, submit } from './rest-write.ts';
 
@@ -28,18 +29,11 @@ export async function postCommands(core: Core, request: FastifyRequest, reply: F
       : decoded.commands.map((command, index) => withKey(command, `${key}#${index}`));
   const more = { ...(atomic ? { atomic } : {}), ...(progress === undefined ? {} : { progress }) };
   const { outcomes, position } = await submit(core, request, commands, more);
-  const texts = outcomes.map((outcome) => outcomeJson(outcome, core.log.view));
   return reply
     .header('content-type', decoded.form === 'ndjson' ? NDJSON_TYPE : JSON_TYPE)
     .header('cache-control', 'no-cache')
     .header('latchkey-position', formatPosition(position))
-    .send(joined(texts, decoded.form));
-}
-
-function joined(texts: readonly string[], form: DecodedCommands['form']): string {
-  if (form === 'array') return `[${texts.join(',')}]`;
-  if (form === 'object') return texts[0] as string;
-  return texts.length === 0 ? '' : `${texts.join('\n')}\n`;
+    .send(outcomesBody(outcomes, core.log.view, decoded.form));
 }
 
 /** One header stands for every command of the batch; a command's own key goes before it. A read is repeated without harm. */

@@ -1,9 +1,9 @@
 import { LatchkeyError } from '@latchkey/client';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { View } from '../view/view.ts';
-import type { Core, Gateway } from './gateway.ts';
+import type { Core, Gateway, WorkerReport } from './gateway.ts';
 import { JSON_TYPE, sendError } from './http-error.ts';
-import { addMetrics } from './metrics.ts';
+import { addMetrics, metricsText } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
 import { queryOf } from './rest-request.ts';
 
@@ -12,14 +12,15 @@ export const statusGateway: Gateway = {
   name: 'status',
   register(http: FastifyInstance, core: Core): void {
     addMetrics(core);
-    http.get('/v1/status', (request, reply) => {
+    http.get('/v1/status', async (request, reply) => {
       queryOf(request, []);
-      return send(reply, JSON.stringify(statusOf(core)));
+      const whole = await core.workers?.reports();
+      return send(reply, JSON.stringify({ ...statusOf(core), ...workersOf(whole?.workers) }));
     });
     http.get('/live', (_request, reply) => send(reply, '{"live":true}'));
     http.get('/ready', (_request, reply) => answerReady(core, reply));
     http.get('/metrics', async (_request, reply) => {
-      const text = await core.metrics.metrics();
+      const text = await metricsText(core);
       return reply.header('content-type', core.metrics.contentType).header('cache-control', 'no-cache').send(text);
     });
     const document = JSON.stringify(openApiDocument(core.programVersion));
@@ -41,6 +42,23 @@ function statusOf({ feed, log, programVersion, sources }: Core): Record<string, 
     sinks: [],
     feed: feed.counts(),
   };
+}
+
+/** The feed's counts are then those of all of them together. */
+function workersOf(workers: readonly WorkerReport[] | undefined): Record<string, unknown> {
+  if (workers === undefined) return {};
+  const feed = { watchers: 0, groups: 0, behind: 0 };
+  for (const { report } of workers) {
+    feed.watchers += report?.feed.watchers ?? 0;
+    feed.groups += report?.feed.groups ?? 0;
+    feed.behind += report?.feed.behind ?? 0;
+  }
+  const told = workers.map(({ number, pid, report, restarts }) =>
+    report === undefined
+      ? { number, pid, restarts, answers: false }
+      : { number, pid, restarts, answers: true, connections: report.connections, feed: report.feed },
+  );
+  return { feed, workers: told };
 }
 
 /** A number, or one for each partition where the log has several. */

@@ -41,12 +41,14 @@ export type FrameKind = 'live' | 'synced' | 'behind' | 'own' | 'other';
 const LIVE = '{"ref":';
 const SYNCED = '{"op":"synced"';
 const KIND_LENGTH = SYNCED.length;
+/** No other frame's first name begins with it: they are `op` and `id`. */
+const LIVE_BYTE = LIVE.charCodeAt(2);
 
-/** Reads the first bytes alone. */
+/** Reads the first bytes alone: it is asked for each frame and each connection that the frame goes to. */
 export function frameKind(frame: Buffer): FrameKind {
   const start = payloadStart(frame);
+  if (frame[start + 2] === LIVE_BYTE) return 'live';
   const head = frame.toString('latin1', start, start + KIND_LENGTH);
-  if (head.startsWith(LIVE)) return 'live';
   if (head.startsWith('{"id":')) return 'own';
   if (head === SYNCED) return 'synced';
   if (head === '{"op":"behind"') return 'behind';

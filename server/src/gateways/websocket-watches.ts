@@ -117,7 +117,9 @@ export class WebsocketWatches {
       this.#detach(member);
       return this.#send(member, ownFrame(member.id, frame));
     }
-    for (const other of group.members.filter(({ isDoubtful }) => isDoubtful)) this.#detach(other);
+    // Its own watch is none of them.
+    if (group.members.length > 1)
+      for (const other of group.members.filter(({ isDoubtful }) => isDoubtful)) this.#detach(other);
     group.take(member, frame);
     return this.#send(member, frame);
   }

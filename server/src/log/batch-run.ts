@@ -3,6 +3,7 @@ import {
   type Command,
   type KeyCommand,
   type Outcome,
+  type PutCommand,
   REMOVED_KEYS_MAX,
   type Refusal,
   type RemoveMatchingCommand,
@@ -49,15 +50,36 @@ export class BatchRun {
   readonly outcomes: Outcome[] = [];
   readonly #parts: BatchParts;
   readonly #mustFitOneStep: boolean;
+  readonly #versionOf: (change: Change) => Version;
+  /** For the stage that it was made for: each of its commands is decided at the same moment. */
+  #context: { readonly stage: Stage; readonly decide: DecideContext } | undefined;
   #next = 0;
   #removal: Removal | undefined;
 
   constructor(batch: Batch, parts: BatchParts) {
     this.batch = batch;
     this.#parts = parts;
+    this.#versionOf = (change) => parts.view.epochs.version(change);
     const { atomic, deadLetters, fence, progress } = batch;
     this.#mustFitOneStep =
       atomic === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
+  }
+
+  /**
+   * Whether nothing but keys' last changes decides it, and nothing is kept beside its changes: then it can be decided on a step that
+   * may still fail, and decided again.
+   */
+  get isPlain(): boolean {
+    if (this.#mustFitOneStep || this.batch.sender !== undefined) return false;
+    return this.batch.commands.every(
+      (command) => 'outcome' in command || (command.op !== 'removeMatching' && command.idempotencyKey === undefined),
+    );
+  }
+
+  /** Forgets what was decided after the first `outcomes`; of a plain batch only, whose stage is thrown away. */
+  rewind(outcomes: number): void {
+    this.outcomes.length = outcomes;
+    this.#next = outcomes;
   }
 
   /**
@@ -161,33 +183,37 @@ export class BatchRun {
   }
 
   #decideKey(command: KeyCommand, stage: Stage): Outcome {
-    const { access, settings, view } = this.#parts;
+    const { access, settings } = this.#parts;
     const action = command.op === 'read' ? 'read' : 'write';
     if (!access.allowed(this.batch.principal, action, command.key)) {
       return refused('forbidden', `This principal may not ${action} that key.`, 'key');
     }
-    const entry = stage.get(command.key);
+    const entry = isPlainPut(command) ? stage.before(command.key) : stage.get(command.key);
     if ((command.op === 'put' || command.op === 'merge') && this.#isStoreFull(entry, stage)) {
       const limit = settings.limits.storeBytesMax;
       const message = `The store holds limits.storeBytesMax (${limit} bytes): new keys are refused until something is removed or the setting is raised.`;
       return refused('store-full', message, 'key', limit);
     }
-    const decision = decide(entry, command, this.#context(stage, view));
+    const decision = decide(entry, command, this.#contextOf(stage));
     let last = entry;
     for (const draft of decision.drafts) last = stage.add(draft);
-    return finishOutcome(decision.outcome, last, (change) => view.epochs.version(change));
+    return finishOutcome(decision.outcome, last, this.#versionOf);
   }
 
-  #context(stage: Stage, view: View): DecideContext {
-    const { deciding, limits } = this.#parts.settings;
-    return {
+  #contextOf(stage: Stage): DecideContext {
+    if (this.#context?.stage === stage) return this.#context.decide;
+    const { settings, view } = this.#parts;
+    const { deciding, limits } = settings;
+    const decide: DecideContext = {
       now: stage.nowMicros,
       maxFutureSkewMicros: deciding.maxFutureSkewMs * 1000,
       valueBytesMax: limits.valueBytesMax,
       origin: this.batch.origin,
       holdsVersion: ({ epoch, partition, offset }) =>
-        view.epochs.holds(epoch, partition, offset) && offset <= view.head(partition) + stage.placed.length,
+        view.epochs.holds(epoch, partition, offset) && offset <= (partition === 0 ? stage.head : view.head(partition)),
     };
+    this.#context = { stage, decide };
+    return decide;
   }
 
   #isStoreFull(entry: Change | undefined, stage: Stage): boolean {
@@ -302,4 +328,15 @@ function tooBig(): LatchkeyError {
     'A batch that is atomic, fenced or carries source progress must fit one step of 1,000 changes and 1 MiB; send it in smaller ones.',
     { limit: 1000 },
   );
+}
+
+/** Nothing of the entry goes into its outcome or its change, so only what decides it is read. */
+function isPlainPut(command: KeyCommand): boolean {
+  return (
+    command.op === 'put' && command.returnPrevious !== true && command.ifVersion === undefined && !hasPresence(command)
+  );
+}
+
+function hasPresence({ ifAbsent, ifPresent, keepExpiry }: PutCommand): boolean {
+  return ifAbsent === true || ifPresent === true || keepExpiry === true;
 }

@@ -3,28 +3,27 @@ import type { Table } from '../view/view.ts';
 import type { DeadLetter, DeadLetterDraft, DeadLetters } from './dead-letter.ts';
 import type { Batch } from './log.ts';
 import type { Stage } from './stage.ts';
+import {
+  COUNTERS_KEY,
+  type DeadLetterCounters,
+  decodeLetter,
+  encodeLetter,
+  StoredDeadLetters,
+} from './stored-dead-letters.ts';
 
 type DeadLetterOps = NonNullable<Batch['deadLetters']>;
 
-interface Counters {
-  next: number;
-  held: number;
-  bytes: number;
-  dropped: number;
-}
+type Counters = { -readonly [Name in keyof DeadLetterCounters]: DeadLetterCounters[Name] };
 
-const COUNTERS_KEY = Buffer.from('deadLetters');
 const ID_DIGITS = 11;
 const FIRST_KEY = Buffer.alloc(0);
 const LAST_KEY = Buffer.from([0xff]);
 /** At most this many old letters go in one step. */
 const EXPIRE_MAX = 1000;
 
-/**
- * Dead letters in the log's own store. A record is u32 length of the head (JSON) · head · message bytes. The oldest go first when
- * a bound is passed, and are counted.
- */
+/** Dead letters in the log's own store. The oldest go first when a bound is passed, and are counted. */
 export class LocalDeadLetters implements DeadLetters {
+  readonly #stored: StoredDeadLetters;
   readonly #letters: Table;
   readonly #ledger: Table;
   readonly #limits: Settings['deadLetters'];
@@ -36,32 +35,17 @@ export class LocalDeadLetters implements DeadLetters {
     this.#letters = letters;
     this.#ledger = ledger;
     this.#limits = limits;
-    const stored = ledger.get(COUNTERS_KEY);
-    this.#counters =
-      stored === undefined ? { next: 1, held: 0, bytes: 0, dropped: 0 } : (JSON.parse(stored.toString()) as Counters);
+    this.#stored = new StoredDeadLetters(letters, ledger);
+    this.#counters = this.#stored.counters();
     this.#before = this.#counters;
   }
 
   get(id: string): DeadLetter | undefined {
-    const record = this.#letters.get(Buffer.from(id));
-    return record === undefined ? undefined : decode(record);
+    return this.#stored.get(id);
   }
 
-  list(options: { readonly after?: string; readonly limit: number; readonly source?: string }) {
-    const deadLetters: DeadLetter[] = [];
-    let start = Buffer.from(options.after === undefined ? '' : `${options.after}\0`);
-    for (;;) {
-      const page = this.#letters.range(start, LAST_KEY, 256);
-      for (const { key, value } of page) {
-        const letter = decode(value);
-        if (options.source !== undefined && letter.source !== options.source) continue;
-        if (deadLetters.length === options.limit) return { deadLetters, next: (deadLetters.at(-1) as DeadLetter).id };
-        deadLetters.push(letter);
-        start = Buffer.from(key);
-      }
-      if (page.length < 256) return { deadLetters };
-      start = Buffer.concat([(page.at(-1) as { key: Buffer }).key, Buffer.from([0])]);
-    }
+  list(options: Parameters<DeadLetters['list']>[0]): ReturnType<DeadLetters['list']> {
+    return this.#stored.list(options);
   }
 
   counts(): { readonly held: number; readonly bytes: number; readonly dropped: number } {
@@ -118,12 +102,12 @@ export class LocalDeadLetters implements DeadLetters {
   #countReplays(id: string, count: number): void {
     const record = this.#letters.get(Buffer.from(id));
     if (record === undefined) return;
-    const letter = decode(record);
+    const letter = decodeLetter(record);
     this.#put({ ...letter, replays: letter.replays + count }, record.length);
   }
 
   #put(letter: DeadLetter, bytesBefore: number): void {
-    const record = encode(letter);
+    const record = encodeLetter(letter);
     this.#letters.put(Buffer.from(letter.id), record);
     this.#counters.bytes += record.length - bytesBefore;
   }
@@ -133,7 +117,7 @@ export class LocalDeadLetters implements DeadLetters {
     for (const { key, value } of this.#letters.range(FIRST_KEY, LAST_KEY, EXPIRE_MAX)) {
       if (dropped.has(key.toString())) continue;
       const isOver = this.#counters.held > countMax || this.#counters.bytes > bytesMax;
-      if (!isOver && decode(value).receivedAt >= nowMicros - ageMaxMs * 1000) return;
+      if (!isOver && decodeLetter(value).receivedAt >= nowMicros - ageMaxMs * 1000) return;
       this.#forget(key, value);
       this.#counters.dropped += 1;
     }
@@ -144,20 +128,4 @@ export class LocalDeadLetters implements DeadLetters {
     this.#counters.held -= 1;
     this.#counters.bytes -= record.length;
   }
-}
-
-function encode(letter: DeadLetter): Buffer {
-  const { message, ...rest } = letter;
-  const head = Buffer.from(JSON.stringify(rest));
-  const record = Buffer.allocUnsafe(4 + head.length + message.length);
-  record.writeUInt32LE(head.length, 0);
-  head.copy(record, 4);
-  message.copy(record, 4 + head.length);
-  return record;
-}
-
-function decode(record: Buffer): DeadLetter {
-  const end = 4 + record.readUInt32LE(0);
-  const head = JSON.parse(record.toString('utf8', 4, end)) as Omit<DeadLetter, 'message'>;
-  return { ...head, message: Buffer.from(record.subarray(end)) };
 }

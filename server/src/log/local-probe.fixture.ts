@@ -15,12 +15,13 @@ export interface LocalProbe extends LogProbe {
   failNextStep(): void;
   /** Called before each transaction. */
   onStep: () => void;
+  readonly directory: string;
   /** Faults that were reported, but for the full disk that a test made. */
   readonly faults: unknown[];
 }
 
-/** The log `local` over a directory of its own, with a clock that the test sets. */
-export async function makeLocalProbe(access: Access = openAccess): Promise<LocalProbe> {
+/** The log `local` over a directory of its own, with a clock that the test sets. `onDurable` is called at each durable step. */
+export async function makeLocalProbe(access: Access = openAccess, onDurable = () => {}): Promise<LocalProbe> {
   const directory = await mkdtemp(join(tmpdir(), 'latchkey-log-'));
   const clock = new ManualClock();
   const faults: unknown[] = [];
@@ -37,12 +38,13 @@ export async function makeLocalProbe(access: Access = openAccess): Promise<Local
     throw new Error('no space left on device');
   };
   const open = async () => {
-    const view = await LmdbView.open({ directory, settings, clock, reportFault, beforeCommit });
+    const view = await LmdbView.open({ directory, settings, clock, reportFault, beforeCommit, onStep: onDurable });
     log = await LocalLog.open({ view, access, clock, settings, reportFault });
     return log;
   };
   const probe: LocalProbe = {
     clock,
+    directory,
     faults,
     onStep: () => undefined,
     open: (change) => {

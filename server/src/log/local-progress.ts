@@ -1,10 +1,23 @@
 import { LatchkeyError, quote } from '@latchkey/client';
-import type { Table } from '../view/view.ts';
+import type { ReadableTable, Table } from '../view/view.ts';
 import { LocalNotes } from './local-notes.ts';
 import type { ProgressStep } from './log.ts';
 import type { Stage } from './stage.ts';
 
 const SOURCE_PARTITIONS_MAX = 10_000;
+
+export function readProgress(table: ReadableTable, source: string): Readonly<Record<string, string>> {
+  const prefix = `${source}\0`;
+  const progress: Record<string, string> = {};
+  for (const { key, value } of table.range(
+    Buffer.from(prefix),
+    Buffer.from(`${source}\u0001`),
+    SOURCE_PARTITIONS_MAX,
+  )) {
+    progress[key.toString().slice(prefix.length)] = value.toString();
+  }
+  return progress;
+}
 
 /** Source progress: (source, source partition) → the source's own next offset, moved by compare-and-set with the changes. */
 export class LocalProgress {
@@ -17,16 +30,7 @@ export class LocalProgress {
   }
 
   read(source: string): Readonly<Record<string, string>> {
-    const prefix = `${source}\0`;
-    const progress: Record<string, string> = {};
-    for (const { key, value } of this.#table.range(
-      Buffer.from(prefix),
-      Buffer.from(`${source}\u0001`),
-      SOURCE_PARTITIONS_MAX,
-    )) {
-      progress[key.toString().slice(prefix.length)] = value.toString();
-    }
-    return progress;
+    return readProgress(this.#table, source);
   }
 
   /** @throws LatchkeyError `progress-mismatch` with `progress` */

@@ -39,11 +39,23 @@ interface Job {
   durable: number;
 }
 
+/** What a step has of a job. */
+interface Touched {
+  readonly job: Job;
+  /** Outcomes that the job had before, and has with this step. */
+  readonly from: number;
+  readonly to: number;
+  readonly isDone: boolean;
+  readonly error?: unknown;
+}
+
 /**
  * The embedded log: stands between everybody who submits and the view on this machine. All that arrives in one turn is decided
- * together and made durable in one transaction; while that is flushed, the next tick gathers.
+ * together and made durable in one transaction; while that is flushed, what arrived since is decided on top of it, as far as it can
+ * be taken back should the flush fail.
  *
- * Invariant: one step is on its way at a time, and jobs are settled in the order in which they were submitted.
+ * Invariant: one step is on its way at a time, jobs are settled in the order in which they were submitted, and none before the step
+ * that its decision was made on.
  */
 export class LocalLog implements Log {
   readonly kind = 'local';
@@ -63,6 +75,11 @@ export class LocalLog implements Log {
   #pendingCommands = 0;
   #pendingBytes = 0;
   #pump: Promise<void> | undefined;
+  /** Of the step that is being flushed, once all of it is handed over. */
+  #flushing: Stage | undefined;
+  /** Decided on top of that. */
+  #ahead: { readonly stage: Stage; readonly touched: Touched[] } | undefined;
+  #isAheadScheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #failure: string | undefined;
   #isDuesTurn = false;
@@ -96,7 +113,7 @@ export class LocalLog implements Log {
       this.#pendingCommands + batch.commands.length > pendingCommandsMax ||
       this.#pendingBytes + bytes > pendingBytesMax;
     // A single batch may be bigger than the bound on what waits; it is let in when nothing does.
-    if (isOver && this.#jobs.length > 0) {
+    if (isOver && (this.#jobs.length > 0 || this.#ahead !== undefined)) {
       const message = `${this.#pendingCommands} commands (${this.#pendingBytes} bytes) wait to be written already; come back in a second.`;
       return Promise.reject(new LatchkeyError('overloaded', message, { retryAfter: 1 }));
     }
@@ -115,6 +132,7 @@ export class LocalLog implements Log {
       this.#pendingCommands += batch.commands.length;
       this.#pendingBytes += bytes;
       this.#wake();
+      this.#scheduleAhead();
     });
   }
 
@@ -167,20 +185,27 @@ export class LocalLog implements Log {
     try {
       let hasMoreDue = true;
       // Asked anew after each step: whoever was just answered may have submitted again in the same turn.
-      while (hasMoreDue || this.#jobs.length > 0 || this.#leaseWrites.length > 0) hasMoreDue = await this.#step();
+      while (hasMoreDue || this.#hasWork) hasMoreDue = await this.#step();
     } finally {
       this.#pump = undefined;
       this.#schedule();
     }
   }
 
+  get #hasWork(): boolean {
+    return this.#jobs.length > 0 || this.#ahead !== undefined || this.#leaseWrites.length > 0;
+  }
+
   /** Decides and commits one step; whether more is due already. */
   async #step(): Promise<boolean> {
-    const stage = new Stage(this.view);
+    const stage = this.#ahead?.stage ?? new Stage(this.view);
+    const touched = this.#ahead?.touched ?? [];
+    this.#ahead = undefined;
+    stage.settleBelow();
     // Both go first in turn, so that neither a flood of what is due nor one of writes holds up the other for more than a step.
     this.#isDuesTurn = this.#jobs.length === 0 || !this.#isDuesTurn;
     let hasMoreDue = this.#isDuesTurn && this.#decideDues(stage);
-    const touched = this.#decideJobs(stage);
+    this.#decideJobs(stage, touched);
     if (!this.#isDuesTurn) hasMoreDue = this.#decideDues(stage);
     const leaseWrites = this.#leaseWrites;
     this.#leaseWrites = [];
@@ -203,6 +228,10 @@ export class LocalLog implements Log {
           this.deadLetters.write(stage.nowMicros);
           for (const { write } of leaseWrites) write();
         },
+        onFlushing: () => {
+          this.#flushing = stage;
+          this.#scheduleAhead();
+        },
       });
       this.#failure = undefined;
     } catch (error) {
@@ -210,6 +239,9 @@ export class LocalLog implements Log {
       // Told once: a full disk refuses thousands of writes for one reason.
       if (this.#failure === undefined) this.#options.reportFault('log', error);
       this.#failure = error instanceof Error ? error.message : 'the store failed';
+      this.#takeBackAhead();
+    } finally {
+      this.#flushing = undefined;
     }
     this.#progress.settle();
     this.#idempotency.settle(failure === undefined);
@@ -233,36 +265,57 @@ export class LocalLog implements Log {
     return dues.length === max;
   }
 
-  /** Lets jobs into the stage in their order; returns those that are done or under way with it. */
-  #decideJobs(stage: Stage): readonly { readonly job: Job; readonly isDone: boolean; readonly error?: unknown }[] {
-    const touched: { job: Job; isDone: boolean; error?: unknown }[] = [];
-    while (this.#jobs.length > 0) {
+  /** Lets jobs into the stage in their order, and notes those that are done or under way with it. */
+  #decideJobs(stage: Stage, touched: Touched[], isWanted: (job: Job) => boolean = () => true): void {
+    while (this.#jobs.length > 0 && !stage.isFull) {
       const job = this.#jobs[0] as Job;
+      if (!isWanted(job)) return;
+      const from = job.run.outcomes.length;
       try {
-        if (job.run.run(stage) === 'more') {
-          touched.push({ job, isDone: false });
-          return touched;
-        }
-        touched.push({ job, isDone: true });
+        const isDone = job.run.run(stage) === 'done';
+        touched.push({ job, from, to: job.run.outcomes.length, isDone });
+        if (!isDone) return;
       } catch (error) {
-        touched.push({ job, isDone: true, error: error instanceof LatchkeyError ? error : this.#bug(error) });
+        const told = error instanceof LatchkeyError ? error : this.#bug(error);
+        touched.push({ job, from, to: from, isDone: true, error: told });
       }
       this.#jobs.shift();
-      if (stage.isFull) return touched;
     }
-    return touched;
   }
 
-  #settle(
-    touched: readonly { readonly job: Job; readonly isDone: boolean; readonly error?: unknown }[],
-    failure: unknown,
-  ): void {
+  // A turn later, when LMDB has begun: until then it would wait for what is decided here.
+  #scheduleAhead(): void {
+    if (this.#isAheadScheduled || this.#flushing === undefined || this.#jobs.length === 0) return;
+    this.#isAheadScheduled = true;
+    setImmediate(() => {
+      this.#isAheadScheduled = false;
+      if (this.#flushing !== undefined) this.#decideAhead(this.#flushing);
+    });
+  }
+
+  #decideAhead(flushing: Stage): void {
+    // What is due is decided from what is durable, and must have its turn.
+    if (this.#ahead === undefined && this.#isCollectionDue(this.view.nowMicros())) return;
+    this.#ahead ??= { stage: new Stage(this.view, flushing), touched: [] };
+    this.#decideJobs(this.#ahead.stage, this.#ahead.touched, ({ run }) => run.isPlain);
+  }
+
+  /** What it was decided on came to nothing: it is decided again, from what is durable. */
+  #takeBackAhead(): void {
+    const touched = this.#ahead?.touched ?? [];
+    this.#ahead = undefined;
+    const done = touched.filter(({ isDone }) => isDone);
+    for (const { from, job } of touched) job.run.rewind(from);
+    this.#jobs.unshift(...done.map(({ job }) => job));
+  }
+
+  #settle(touched: readonly Touched[], failure: unknown): void {
     const position = this.view.position();
-    for (const { job, isDone, error } of touched) {
+    for (const { job, isDone, error, to } of touched) {
       const fault = error ?? failure;
       if (fault === undefined && !isDone) {
         job.steps += 1;
-        job.durable = job.run.outcomes.length;
+        job.durable = to;
         continue;
       }
       this.#leave(job);

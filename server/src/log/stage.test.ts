@@ -28,6 +28,22 @@ describe('a stage', () => {
     assert.equal(view.head(0), 2, 'nothing was written');
   });
 
+  test('that lies on another sees what that one holds, and goes on from it, also once it is durable', () => {
+    const view = new MemoryView();
+    const below = new Stage(view);
+    const first = below.add(draft('a'));
+    const stage = new Stage(view, below);
+    const second = stage.add(draft('a', '2'));
+    assert.deepEqual([second.offset, second.previous, stage.head], [2, 1, 2]);
+    assert.equal(stage.placed[0]?.before, first);
+    assert.deepEqual([stage.at(1), stage.at(2), stage.bytes], [first, second, 2 * below.bytes]);
+    stage.rollback({ placed: 0, bytes: 0, undos: 0 });
+    assert.equal(stage.before('a'), first);
+    view.put('a', 0);
+    stage.settleBelow();
+    assert.deepEqual([stage.head, stage.get('a')?.offset, stage.bytes], [1, 1, 0]);
+  });
+
   test('keeps the offset of the value through a stale change', () => {
     const stage = new Stage(new MemoryView());
     stage.add(draft('a'));

@@ -1,6 +1,6 @@
 import { placeChange } from '../commands/decision.ts';
 import { type Change, type ChangeDraft, payloadBytes } from '../shared/change.ts';
-import type { Placed, View } from '../view/view.ts';
+import type { Placed, View, WritableView } from '../view/view.ts';
 
 /** A durable step holds at most this, or one change of any size. */
 export const STEP_CHANGES_MAX = 1000;
@@ -8,6 +8,9 @@ export const STEP_BYTES_MAX = 1024 * 1024;
 
 /** What a change takes beside its value, roughly: enough for a bound. */
 const CHANGE_OVERHEAD_BYTES = 100;
+
+/** What a stage asks of the view. */
+export type StageView = Pick<View, 'get' | 'head' | 'nowMicros'> & Pick<WritableView, 'before'>;
 
 export interface Mark {
   readonly placed: number;
@@ -17,33 +20,49 @@ export interface Mark {
 
 /**
  * Stands between deciding and the view: the changes and notes of a step that is not durable yet, seen by what is decided after
- * them. It writes nothing itself.
+ * them. It writes nothing itself. It may lie on the stage of the step that is being flushed, and sees what that one holds.
  *
- * Invariant: offsets go on from the view's head without a hole, in the order of `placed`.
+ * Invariant: offsets go on from the view's head, or from the stage below, without a hole, in the order of `placed`.
  */
 export class Stage {
   readonly placed: Placed[] = [];
   /** The log's `now` for the whole step. */
   readonly nowMicros: number;
-  readonly #view: View;
+  readonly #view: StageView;
   readonly #partition = 0;
   readonly #latest = new Map<string, Change>();
   /** What was read last: a command reads its key before it is given its place. */
-  #read: { readonly key: string; readonly entry: Change | undefined } | undefined;
+  #read: { readonly key: string; readonly entry: Change | undefined; readonly isWhole: boolean } | undefined;
   readonly #undos: (() => void)[] = [];
+  readonly #base: number;
+  /** Undefined once it is durable: then the view shows it. */
+  #below: Stage | undefined;
   #bytes = 0;
 
-  constructor(view: View) {
+  constructor(view: StageView, below?: Stage) {
     this.#view = view;
+    this.#below = below;
+    this.#base = below === undefined ? view.head(this.#partition) : below.head;
     this.nowMicros = view.nowMicros();
+  }
+
+  /** The last offset that was given. */
+  get head(): number {
+    return this.#base + this.placed.length;
+  }
+
+  /** The stage below became durable. */
+  settleBelow(): void {
+    this.#below = undefined;
   }
 
   get isEmpty(): boolean {
     return this.placed.length === 0 && this.#undos.length === 0;
   }
 
+  /** Of everything that the view does not count yet. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#bytes + (this.#below?.bytes ?? 0);
   }
 
   get isFull(): boolean {
@@ -57,21 +76,31 @@ export class Stage {
   }
 
   get(key: string): Change | undefined {
-    const staged = this.#latest.get(key);
+    const staged = this.#staged(key);
     if (staged !== undefined) return staged;
-    if (this.#read?.key !== key) this.#read = { key, entry: this.#view.get(key) };
+    if (this.#read?.key !== key || !this.#read.isWhole) {
+      this.#read = { key, entry: this.#view.get(key), isWhole: true };
+    }
     return this.#read.entry;
   }
 
-  /** A change of this step. */
+  /** As `get`, for deciding a plain put: what it doesn't ask for is not read. */
+  before(key: string): Change | undefined {
+    const staged = this.#staged(key);
+    if (staged !== undefined) return staged;
+    if (this.#read?.key !== key) this.#read = { key, entry: this.#view.before(key), isWhole: false };
+    return this.#read.entry;
+  }
+
+  /** A change of this step, or of the one below. */
   at(offset: number): Change | undefined {
-    return this.placed[offset - this.#view.head(this.#partition) - 1]?.change;
+    return this.placed[offset - this.#base - 1]?.change ?? this.#below?.at(offset);
   }
 
   /** Gives a draft its place. */
   add(draft: ChangeDraft): Change {
-    const before = this.get(draft.key);
-    const offset = this.#view.head(this.#partition) + this.placed.length + 1;
+    const before = this.before(draft.key);
+    const offset = this.head + 1;
     const change = placeChange(draft, before, { partition: this.#partition, offset });
     this.placed.push({ change, before });
     this.#latest.set(change.key, change);
@@ -83,6 +112,12 @@ export class Stage {
   /** Notes something beside the changes; `undo` takes it back should the batch be rolled back or the step fail. */
   note(undo: () => void): void {
     this.#undos.push(undo);
+  }
+
+  #staged(key: string): Change | undefined {
+    const staged = this.#latest.get(key);
+    if (staged !== undefined || this.#below === undefined) return staged;
+    return this.#below.#staged(key);
   }
 
   mark(): Mark {

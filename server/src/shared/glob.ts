@@ -18,9 +18,17 @@ export interface Glob {
   readonly kind: GlobKind;
   /** Every key that matches starts with it, escapes resolved; the whole key where `kind` is `exact`. */
   readonly literalPrefix: string;
+  /** For finding a pattern by a key: no key matches that does not have this text there. Empty where nothing is fixed. */
+  readonly anchor: Anchor;
   /** What a match takes at worst for each character of the key: 1, and for each run to search for 1, or more for many classes. */
   readonly steps: number;
   matches(key: string): boolean;
+}
+
+/** A text that keys start with, end with or hold anywhere. */
+export interface Anchor {
+  readonly at: 'start' | 'end' | 'within';
+  readonly text: string;
 }
 
 /** One character of a pattern: itself, any, or a class. */
@@ -45,20 +53,22 @@ export function compileGlob(pattern: string): Glob {
   const first = runs[0] as Run;
   const last = runs.at(-1) as Run;
   const literalPrefix = leadingText(first);
+  const anchor = anchorOf(runs, literalPrefix);
   const { text: head } = first;
   const { text: tail } = last;
   if (runs.length === 1 && head !== undefined) {
-    return { kind: 'exact', literalPrefix, steps: 1, matches: (key) => key === head };
+    return { kind: 'exact', literalPrefix, anchor, steps: 1, matches: (key) => key === head };
   }
   if (runs.length === 2 && head !== undefined && tail !== undefined) {
-    if (tail === '' && head === '') return { kind: 'all', literalPrefix, steps: 1, matches: () => true };
-    if (tail === '') return { kind: 'prefix', literalPrefix, steps: 1, matches: (key) => key.startsWith(head) };
-    if (head === '') return { kind: 'general', literalPrefix, steps: 1, matches: (key) => key.endsWith(tail) };
+    if (tail === '' && head === '') return { kind: 'all', literalPrefix, anchor, steps: 1, matches: () => true };
+    if (tail === '') return { kind: 'prefix', literalPrefix, anchor, steps: 1, matches: (key) => key.startsWith(head) };
+    if (head === '') return { kind: 'general', literalPrefix, anchor, steps: 1, matches: (key) => key.endsWith(tail) };
   }
   const middle = runs.slice(1, -1);
   return {
     kind: 'general',
     literalPrefix,
+    anchor,
     steps: middle.reduce(
       (sum, { text, tokens }) => sum + (text === undefined ? 1 + Math.ceil(tokens.length / 32) : 1),
       1,
@@ -130,13 +140,33 @@ function makeRun(tokens: readonly Token[]): Run {
   };
 }
 
-function leadingText(run: Run): string {
+function leadingText({ tokens }: Run): string {
   let text = '';
-  for (const token of run.tokens) {
+  for (const token of tokens) {
     if (token.kind !== 'literal') break;
     text += token.text;
   }
   return text;
+}
+
+function trailingText({ tokens }: Run): string {
+  let text = '';
+  for (let index = tokens.length - 1; index >= 0; index -= 1) {
+    const token = tokens[index] as Token;
+    if (token.kind !== 'literal') break;
+    text = token.text + text;
+  }
+  return text;
+}
+
+/** The longest text that is fixed in place; what stands between two stars only where nothing else is, for it is dearer to find. */
+function anchorOf(runs: readonly Run[], literalPrefix: string): Anchor {
+  const ending = trailingText(runs.at(-1) as Run);
+  if (ending.length > literalPrefix.length) return { at: 'end', text: ending };
+  if (literalPrefix !== '') return { at: 'start', text: literalPrefix };
+  let text = '';
+  for (const run of runs.slice(1, -1)) if ((run.text ?? '').length > text.length) text = run.text as string;
+  return text === '' ? { at: 'start', text } : { at: 'within', text };
 }
 
 /** `last` is undefined where the pattern has no star: then `first` must take the whole key. */

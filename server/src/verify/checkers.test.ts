@@ -1,16 +1,9 @@
 // Every checker is shown a history that keeps its promise and one with a planted violation: a checker that finds nothing proves nothing.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parsePosition } from '@latchkey/client';
 import { CHECKERS, check } from './checkers.ts';
+import { at, connected, opened, sight, synced } from './history.fixture.ts';
 import type { Ack, History, Observation, Sight } from './history.ts';
-
-const at = (text: string) => parsePosition(text);
-
-function sight(offset: number, key: string, content?: string, epoch = 'aaaa'): Sight {
-  const base = { partition: 0, offset, epoch, key };
-  return content === undefined ? { ...base, op: 'remove' } : { ...base, op: 'put', content };
-}
 
 const LOG = [
   sight(1, 'a', '1'),
@@ -28,17 +21,6 @@ const change = (offset: number, what: Sight = logged(offset)): Observation => ({
   sight: what,
   position: at(`aaaa.${offset}`),
 });
-const opened = (text: string, snapshotTo?: string): Observation => ({
-  kind: 'opened',
-  position: at(text),
-  snapshotTo: snapshotTo === undefined ? undefined : at(snapshotTo),
-});
-const connected = (from?: string): Observation => ({
-  kind: 'connected',
-  from: from === undefined ? undefined : at(from),
-});
-const synced = (text: string): Observation => ({ kind: 'synced', position: at(text) });
-
 /** A snapshot up to 5 (offsets 1, 2 superseded, 5 a tombstone), live up to 6, a cut, and the rest. */
 const WATCHED: readonly Observation[] = [
   connected(),

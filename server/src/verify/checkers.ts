@@ -187,6 +187,8 @@ export const CHECKERS = {
   Converged,
 } as const satisfies Record<string, Checker>;
 
+export type CheckerName = keyof typeof CHECKERS;
+
 /** All violations of all guarantees. */
 export function check(history: History): readonly Violation[] {
   return Object.values(CHECKERS).flatMap((checker) => checker(history));

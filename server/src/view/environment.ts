@@ -1,18 +1,25 @@
 import { accessSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, type GetOptions, open, type RootDatabase, type Transaction } from 'lmdb';
 import type { Epoch } from '../shared/epochs.ts';
+import { writeUtf8 } from './keys.ts';
 
 /** The layout of the data directory. A newer one is refused; an older one is brought up to date at opening. */
 export const FORMAT_VERSION = 1;
 
 export const STORE_FILE = 'latchkey.mdb';
+/** The longest key that LMDB takes with its pages of 4 KiB. */
+export const KEY_BYTES_MAX = 1978;
 const LMDB_MAGIC = 0xbeefc0de;
 /** Two meta pages, for LMDB's usual page size. */
 const HEAD_BYTES = 8192;
 
-export type Bytes = Database<Buffer, Buffer>;
+/** A key is given as its bytes, or as the text that they are; what is read back are bytes. */
+export type Bytes = Database<Buffer, Buffer> & {
+  // lmdb's declarations leave out what it takes.
+  getBinaryFast(key: Buffer, options?: GetOptions): Buffer | undefined;
+};
 
 /** @throws LatchkeyError `data-unwritable` */
 export function prepareDirectory(directory: string): void {
@@ -122,6 +129,19 @@ function silenceLmdb(): void {
 }
 let isSilenced = false;
 
+/** A key that LMDB may be given as text: what it writes from, and reads with, is its own memory, so no buffer is made for it. */
+export function textKey(text: string): Buffer {
+  return text as unknown as Buffer;
+}
+
+/** As lmdb's own for binary keys, but for texts. One that LMDB would not take is told by its length, as with bytes. */
+function writeKey(key: Buffer | string, target: Buffer, start: number): number {
+  if (typeof key === 'string' && key.length * 3 <= KEY_BYTES_MAX) return writeUtf8(key, target, start);
+  const bytes = typeof key === 'string' ? Buffer.from(key) : key;
+  target.set(bytes, start);
+  return start + bytes.length;
+}
+
 /** @throws LatchkeyError `data-corrupt` */
 export function openEnvironment(directory: string, options: { readonly isReadOnly?: boolean } = {}): Environment {
   const file = join(directory, STORE_FILE);
@@ -144,11 +164,23 @@ export function openEnvironment(directory: string, options: { readonly isReadOnl
     });
     return {
       root,
-      database: (name) => root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }),
+      database: (name) =>
+        Object.assign(root.openDB<Buffer, Buffer>({ name, encoding: 'binary', keyEncoding: 'binary' }), { writeKey }),
     };
   } catch (error) {
     throw corrupt(file, error instanceof Error ? error.message : 'it cannot be opened', error);
   }
+}
+
+/** A moment of the store that is held: reads that are handed it see nothing newer. It keeps the pages it shows from being used anew. */
+export interface Moment {
+  readonly transaction: Transaction;
+}
+
+export function holdNewest(root: RootDatabase<Buffer, Buffer>): Moment {
+  // Else a transaction that was begun in this turn of the event loop would be taken again.
+  root.resetReadTxn();
+  return { transaction: root.useReadTransaction() };
 }
 
 export const FORMAT_KEY = Buffer.from('format');

@@ -8,10 +8,12 @@ import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { prepareDirectory, readEpochs } from './environment.ts';
 import { dueKey } from './keys.ts';
 import { LogClock } from './log-clock.ts';
+import { PlacedEntry, whole } from './place.ts';
 import { ViewReads } from './reads.ts';
-import { encodeRecord } from './record.ts';
+import { RecentChanges } from './recent-changes.ts';
 import { startEpoch } from './start-epoch.ts';
 import { type DraftState, draftOf } from './state.ts';
+import { StepBytes } from './step-bytes.ts';
 import { type Failpoints, Store } from './store.ts';
 import { DUE_EXPIRY, DUE_VALID, lmdbTable, nextDue, readDues } from './tables.ts';
 import type {
@@ -54,6 +56,8 @@ export interface LmdbViewOptions extends Failpoints {
   readonly settings: Pick<Settings, 'history' | 'tombstones'>;
   readonly clock: Clock;
   readonly reportFault: ReportFault;
+  /** Called when a step is durable and announced, before whoever handed it in knows: how other processes are woken. */
+  readonly onStep?: ((steps: number) => void) | undefined;
 }
 
 /**
@@ -72,7 +76,10 @@ export class LmdbView implements WritableView {
   readonly #reads: ViewReads;
   readonly #listeners = new Set<(changes: readonly Change[]) => void>();
   readonly #waiters = new Waiters(WAITERS_MAX);
+  readonly #bytes = new StepBytes();
+  readonly #recent: readonly RecentChanges[];
   readonly #reportFault: ReportFault;
+  readonly #onStep: ((steps: number) => void) | undefined;
   #isApplying = false;
 
   /** @throws LatchkeyError `data-unwritable`, `data-in-use`, `data-newer`, `data-corrupt`, `storage-full` */
@@ -82,7 +89,8 @@ export class LmdbView implements WritableView {
     let store: Store | undefined;
     try {
       const partitions = options.partitions ?? 1;
-      store = new Store(options.directory, { beforeCommit: options.beforeCommit, afterCommit: options.afterCommit });
+      const { afterCommit, beforeCommit, duringCommit } = options;
+      store = new Store(options.directory, { beforeCommit, duringCommit, afterCommit });
       const state = store.readState(partitions);
       const first = state.heads.map((head) => head + 1);
       const epochs = startEpoch(store, readEpochs(store.meta, options.directory), first);
@@ -101,7 +109,9 @@ export class LmdbView implements WritableView {
     this.#store = store;
     this.#lock = lock;
     this.#reportFault = options.reportFault;
+    this.#onStep = options.onStep;
     this.#limits = windowLimits(options.settings, this.partitions);
+    this.#recent = Array.from({ length: this.partitions }, () => new RecentChanges(this.#limits.changesMax));
     const state = store.readState(this.partitions);
     this.#clock = new LogClock(options.clock, state.nowMicros);
     this.#reads = new ViewReads(store, state, () => this.#clock.nowMicros());
@@ -129,6 +139,12 @@ export class LmdbView implements WritableView {
 
   get(key: string): Change | undefined {
     return this.#reads.get(key);
+  }
+
+  before(key: string): Change | undefined {
+    const before = this.#store.before(key);
+    // What a failed flush left behind was never durable.
+    return before !== undefined && before.offset > this.head(before.partition) ? this.get(key) : before;
   }
 
   at(partition: number, offset: number): Change | undefined {
@@ -178,15 +194,26 @@ export class LmdbView implements WritableView {
     this.#isApplying = true;
     try {
       const draft = draftOf(this.#reads.state);
+      draft.steps += 1;
       draft.nowMicros = Math.max(draft.nowMicros, step.nowMicros);
-      const { bytes, write } = this.#prepare(step, draft);
-      await this.#store.commit(write, bytes);
+      const { bytes, collected, write } = this.#prepare(step, draft);
+      await this.#store.commit(write, bytes, step.onFlushing);
       this.#reads.adopt(draft);
+      this.#remember(step.placed, collected);
     } finally {
       this.#reads.endStep();
       this.#isApplying = false;
     }
     this.#publish(step);
+    this.#onStep?.(this.#reads.state.steps);
+  }
+
+  get steps(): number {
+    return this.#reads.state.steps;
+  }
+
+  forgetDeadReaders(): void {
+    this.#store.environment.root.readerCheck();
   }
 
   async backup(path: string): Promise<{ readonly bytes: number }> {
@@ -203,18 +230,26 @@ export class LmdbView implements WritableView {
    * Does all of a step that can fail, and raises the floors that readers see. `write` then only writes; `bytes` is the most that it
    * may take of the file.
    */
-  #prepare(step: Step, draft: DraftState): { readonly write: () => void; readonly bytes: number } {
+  #prepare(
+    step: Step,
+    draft: DraftState,
+  ): { readonly write: () => void; readonly bytes: number; readonly collected: readonly Collected[] } {
     const store = this.#store;
     store.forgetDeferred();
     step.also?.();
-    const records = step.placed.map(({ change }) => encodeRecord(change));
+    this.#bytes.encode(step.placed);
     const state = this.#reads.state;
-    const replaced = this.#replacedBy(step.placed);
+    const incoming = new Array<number>(this.partitions).fill(0);
+    for (const { change } of step.placed) incoming[change.partition] = (incoming[change.partition] as number) + 1;
+    const examineMax = incoming.map((count) => count * 2 + TRIM_EXTRA);
+    const replaced = this.#replacedBy(step.placed, examineMax);
     const trims: Trim[] = [];
     for (let partition = 0; partition < this.partitions; partition += 1) {
-      const incoming = step.placed.filter(({ change }) => change.partition === partition).length;
-      const examineMax = incoming * 2 + TRIM_EXTRA;
-      const trim = planTrim(store, state, partition, step.nowMicros, this.#limits, replaced, examineMax, incoming);
+      const recent = this.#recent[partition] as RecentChanges;
+      const examined = examineMax[partition] as number;
+      const more = incoming[partition] as number;
+      const limits = this.#limits;
+      const trim = planTrim(store, state, recent, partition, step.nowMicros, limits, replaced, examined, more);
       if (trim !== undefined) trims.push(trim);
     }
     const collected = planCollection(store, step.nowMicros, this.#limits, replaced, step.collectMax ?? 0);
@@ -222,56 +257,86 @@ export class LmdbView implements WritableView {
     const write = () => {
       for (const trim of trims) applyTrim(store, draft, trim);
       applyCollection(store, draft, collected);
-      step.placed.forEach((placed, index) => {
-        this.#write(placed, records[index] as Buffer, draft, state.historyFloors);
-      });
+      const { placed } = step;
+      for (let index = 0; index < placed.length; index += 1)
+        this.#write(placed[index] as Placed, index, draft, state.historyFloors);
       store.writeDeferred();
       store.writeState(draft);
     };
-    const recordsBytes = records.reduce((sum, { length }) => sum + length, 0);
-    return { write, bytes: bytesOf(step.placed, recordsBytes, trims, collected, store.deferred()) };
+    return {
+      write,
+      bytes: bytesOf(step.placed, this.#bytes.recordsBytes, trims, collected, store.deferred()),
+      collected,
+    };
   }
 
-  /** What is durable now and will not be the last of its key: the first change of a key in a step replaces it. */
-  #replacedBy(placed: readonly Placed[]): Replaced {
+  /**
+   * What is durable now, will not be the last of its key, and may be taken by this step: what lies no further beyond the floor than
+   * it can move, and tombstones. Their records are read here, while they are there.
+   */
+  #replacedBy(placed: readonly Placed[], examineMax: readonly number[]): Replaced {
     const replaced = Array.from({ length: this.partitions }, () => new Map<number, Change>());
+    const { heads, historyFloors } = this.#reads.state;
+    const reach = historyFloors.map((floor, partition) =>
+      Math.min(heads[partition] as number, floor + (examineMax[partition] as number)),
+    );
     for (const { before } of placed) {
-      if (before !== undefined && before.offset <= this.head(before.partition))
-        replaced[before.partition]?.set(before.offset, before);
+      if (before === undefined) continue;
+      const isInReach =
+        before.offset <= (reach[before.partition] as number) ||
+        (before.op === 'remove' && before.offset <= (heads[before.partition] as number));
+      if (isInReach) replaced[before.partition]?.set(before.offset, whole(before));
     }
     return replaced;
   }
 
-  #write({ before, change }: Placed, record: Buffer, draft: DraftState, floors: readonly number[]): void {
+  #write({ before, change }: Placed, index: number, draft: DraftState, floors: readonly number[]): void {
+    const store = this.#store;
+    const { partition } = change;
+    const recordBytes = this.#bytes.recordBytes(index);
+    store.putChange(change, this.#bytes, index);
+    draft.heads[partition] = change.offset;
+    draft.bytes += recordBytes;
+    draft.windowBytes[partition] = (draft.windowBytes[partition] as number) + recordBytes;
+    if (before !== undefined && before.offset <= (floors[partition] as number)) {
+      draft.bytes -=
+        before instanceof PlacedEntry ? before.recordBytes : (store.peekChange(partition, before.offset)?.length ?? 0);
+      store.removeChange(partition, before.offset);
+    }
+    if (before === undefined || before.op === 'remove') draft.keys += 1;
+    if (change.op === 'remove') draft.keys -= 1;
+    if (isElsewhere(before) || isElsewhere(change)) this.#writeBeside(before, change);
+  }
+
+  /** When an entry is due, or its tombstone can go. */
+  #writeBeside(before: Change | undefined, change: Change): void {
     const store = this.#store;
     const { dues, tombstones } = store;
-    const { partition } = change;
     const key = Buffer.from(change.key);
-    store.putChange(partition, change.offset, record);
-    store.writePlace(key, change);
-    draft.heads[partition] = change.offset;
-    draft.bytes += record.length;
-    draft.windowBytes[partition] = (draft.windowBytes[partition] as number) + record.length;
     if (before !== undefined) {
-      if (before.offset <= (floors[partition] as number)) {
-        draft.bytes -= store.peekChange(partition, before.offset)?.length ?? 0;
-        store.removeChange(partition, before.offset);
-      }
       if (before.expires !== undefined && before.op !== 'remove')
         store.keep(dues.remove(dueKey(before.expires, DUE_EXPIRY, key)));
       if (before.op === 'put' && before.valid !== undefined)
         store.keep(dues.remove(dueKey(before.valid.micros, DUE_VALID, key)));
       if (before.op === 'remove') store.keep(tombstones.remove(dueKey(before.decided, 0, key)));
-      else draft.keys -= 1;
     }
     if (change.op === 'remove') {
       store.keep(tombstones.put(dueKey(change.decided, 0, key), EMPTY));
       return;
     }
-    draft.keys += 1;
     if (change.expires !== undefined) store.keep(dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY));
     if (change.op === 'put' && change.valid !== undefined)
       store.keep(dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY));
+  }
+
+  #remember(placed: readonly Placed[], collected: readonly Collected[]): void {
+    for (let index = 0; index < placed.length; index += 1) {
+      const { before, change } = placed[index] as Placed;
+      const recent = this.#recent[change.partition] as RecentChanges;
+      recent.add(change, this.#bytes.recordBytes(index));
+      if (before !== undefined) recent.supersede(before.offset);
+    }
+    for (const { place } of collected) if (place !== undefined) this.#recent[place.partition]?.forget(place.offset);
   }
 
   #publish(step: Step): void {
@@ -302,10 +367,8 @@ function bytesOf(
   deferred: { readonly writes: number; readonly bytes: number },
 ): number {
   const dropped = trims.reduce((sum, trim) => sum + trim.dropped.length, 0);
-  const touched = placed.reduce(
-    (sum, { before, change }) => sum + PAGES_PER_CHANGE + besides(before) + besides(change),
-    0,
-  );
+  let touched = placed.length * PAGES_PER_CHANGE;
+  for (const { before, change } of placed) touched += besides(before) + besides(change);
   const pages = touched + Math.ceil(dropped / 2) + collected.length * PAGES_PER_COLLECTED + deferred.writes;
   return pages * PAGE_BYTES + recordsBytes + deferred.bytes;
 }
@@ -314,6 +377,10 @@ function bytesOf(
 function besides(entry: Change | undefined): number {
   if (entry === undefined || entry.op === 'remove') return entry === undefined ? 0 : 1;
   return (entry.expires === undefined ? 0 : 1) + (entry.valid === undefined ? 0 : 1);
+}
+
+function isElsewhere(entry: Change | undefined): boolean {
+  return entry !== undefined && (entry.op === 'remove' || entry.expires !== undefined || entry.valid !== undefined);
 }
 
 const EMPTY = Buffer.alloc(0);

@@ -32,4 +32,11 @@ export class LogClock {
     }
     return this.#last;
   }
+
+  /** Takes over what was given out elsewhere: no reading from now on is below it. */
+  raise(nowMicros: number): void {
+    if (nowMicros <= this.#last) return;
+    this.#last = nowMicros;
+    this.#lastMonotonicMs = this.#clock.monotonicMs();
+  }
 }

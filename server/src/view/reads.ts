@@ -1,6 +1,7 @@
 import { type Change, isLive, payloadBytes } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import { afterPrefix, offsetOf, placeKey } from './keys.ts';
+import { whole } from './place.ts';
 import { decodeRecord } from './record.ts';
 import type { ViewState } from './state.ts';
 import type { Place, Store } from './store.ts';
@@ -27,8 +28,10 @@ export class ViewReads {
   #state: ViewState;
   #historyFloors: readonly number[];
   #tombstoneFloors: readonly number[];
-  /** What the step under way replaces: by key, and by partition and offset. */
-  #before = new Map<string, Change | undefined>();
+  /** The step under way, and what it replaces by key, gathered when a reader first asks. */
+  #placed: readonly Placed[] = [];
+  #before: ReadonlyMap<string, Change | undefined> | undefined;
+  /** By partition and offset, what it replaces and whose records it may take. */
   #replaced: Replaced = [];
   /** The same in offset order, sorted when a scan first asks. */
   #sorted: (readonly Change[] | undefined)[] = [];
@@ -60,8 +63,8 @@ export class ViewReads {
     collected: readonly Collected[],
   ): void {
     this.#replaced = replaced;
-    // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
-    for (const { change, before } of placed) if (!this.#before.has(change.key)) this.#before.set(change.key, before);
+    this.#placed = placed;
+    this.#before = undefined;
     const historyFloors = [...this.#historyFloors];
     for (const { partition, floor } of trims)
       historyFloors[partition] = Math.max(historyFloors[partition] as number, floor);
@@ -83,7 +86,8 @@ export class ViewReads {
   endStep(): void {
     this.#historyFloors = this.#state.historyFloors;
     this.#tombstoneFloors = this.#state.tombstoneFloors;
-    this.#before = new Map();
+    this.#placed = [];
+    this.#before = undefined;
     this.#replaced = [];
     this.#sorted = [];
   }
@@ -91,7 +95,7 @@ export class ViewReads {
   get(key: string): Change | undefined {
     const place = this.#store.place(Buffer.from(key));
     if (place === undefined) return undefined;
-    if (this.#isBeyond(place)) return this.#before.get(key);
+    if (this.#isBeyond(place)) return this.#beforeOf(key);
     return this.#store.change(place.partition, place.offset);
   }
 
@@ -113,7 +117,12 @@ export class ViewReads {
       return changes.length >= options.changesMax || bytes >= options.bytesMax;
     };
     const replaced = this.#replacedBetween(partition, after, until);
-    const range = { start: placeKey(partition, after + 1), end: placeKey(partition, until + 1), limit: EXAMINE_MAX };
+    const range = {
+      start: placeKey(partition, after + 1),
+      end: placeKey(partition, until + 1),
+      limit: EXAMINE_MAX,
+      ...this.#store.moment,
+    };
     let examined = 0;
     let next = 0;
     for (const { key, value } of this.#store.changes.getRange(range)) {
@@ -157,14 +166,14 @@ export class ViewReads {
     let bytes = 0;
     let examined = 0;
     let steps = 0;
-    const range = { start, limit: EXAMINE_MAX, ...(end === undefined ? {} : { end }) };
+    const range = { start, limit: EXAMINE_MAX, ...(end === undefined ? {} : { end }), ...this.#store.moment };
     for (const { key: keyBytes, value: place } of this.#store.entries.getRange(range)) {
       examined += 1;
       const key = keyBytes.toString();
       steps += key.length * (glob?.steps ?? 0);
       if (glob === undefined || glob.matches(key)) {
-        const entry = this.#entryAt(key, place);
-        if (entry !== undefined && isLive(entry, nowMicros)) {
+        const entry = options.withRemoves === true ? this.get(key) : this.#entryAt(key, place);
+        if (entry !== undefined && (options.withRemoves === true || isLive(entry, nowMicros))) {
           entries.push(entry);
           bytes += entry.value?.data.length ?? 0;
         }
@@ -185,8 +194,20 @@ export class ViewReads {
 
   #entryAt(key: string, stored: Buffer): Change | undefined {
     const place = { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
-    if (this.#isBeyond(place)) return this.#before.get(key);
+    if (this.#isBeyond(place)) return this.#beforeOf(key);
     return place.isRemove ? undefined : this.#store.change(place.partition, place.offset);
+  }
+
+  #beforeOf(key: string): Change | undefined {
+    if (this.#before === undefined) {
+      const before = new Map<string, Change | undefined>();
+      // The first change of a key in this step replaces what is durable; later ones replace changes of the step itself.
+      for (const placed of this.#placed)
+        if (!before.has(placed.change.key)) before.set(placed.change.key, placed.before);
+      this.#before = before;
+    }
+    const before = this.#before.get(key);
+    return before === undefined ? undefined : whole(before);
   }
 
   #isBeyond(place: Place): boolean {
@@ -197,7 +218,7 @@ export class ViewReads {
     const place = this.#store.place(Buffer.from(change.key));
     if (place === undefined) return true;
     if (!this.#isBeyond(place)) return place.offset !== change.offset;
-    return this.#before.get(change.key)?.offset !== change.offset;
+    return this.#beforeOf(change.key)?.offset !== change.offset;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { RemoveReason } from '@latchkey/client';
 import type { Change, Payload } from '../shared/change.ts';
+import { writeUtf8 } from './keys.ts';
 
 /**
  * How a change lies on disk, little endian:
@@ -33,37 +34,43 @@ function flagsOf(change: Change, payload: Payload | undefined): number {
 }
 
 /** An upper bound for allocation: UTF-8 takes at most three bytes a UTF-16 unit. */
-function sizeBound(change: Change, payload: Payload | undefined): number {
+export function recordBytesMax(change: Change): number {
+  const payload = change.value;
   const texts =
     change.key.length +
     (change.updated.text?.length ?? 0) +
     (change.valid?.text?.length ?? 0) +
     (change.origin?.length ?? 0) +
     (payload?.contentType?.length ?? 0);
-  return HEAD_BYTES + 16 + 10 + texts * 3;
+  const valueBytes =
+    payload === undefined ? 0 : payload.kind === 'binary' ? payload.data.length : payload.data.length * 3;
+  return HEAD_BYTES + 16 + 10 + texts * 3 + valueBytes;
 }
 
+/** The place after the text. */
 function writeText(record: Buffer, at: number, text: string): number {
-  const length = record.write(text, at + 2, 'utf8');
-  record.writeUInt16LE(length, at);
-  return at + 2 + length;
+  const end = writeUtf8(text, record, at + 2);
+  record.writeUInt16LE(end - at - 2, at);
+  return end;
 }
 
 export function encodeRecord(change: Change): Buffer {
+  const record = Buffer.allocUnsafe(recordBytesMax(change));
+  return record.subarray(0, writeRecord(record, 0, change));
+}
+
+/** The place after the record, which takes at most `recordBytesMax`. @throws RangeError for a text that its length field can't tell */
+export function writeRecord(record: Buffer, start: number, change: Change): number {
   const payload = change.value;
-  const flags = flagsOf(change, payload);
-  const valueBytes =
-    payload === undefined ? 0 : payload.kind === 'binary' ? payload.data.length : Buffer.byteLength(payload.data);
-  const record = Buffer.allocUnsafe(sizeBound(change, payload) + valueBytes);
-  record[0] = OPS.indexOf(change.op);
-  record[1] = KINDS.indexOf(payload?.kind);
-  record[2] = REASONS.indexOf(change.reason);
-  record[3] = flags;
-  record.writeDoubleLE(change.previous, 4);
-  record.writeDoubleLE(change.valueOffset, 12);
-  record.writeDoubleLE(change.updated.micros, 20);
-  record.writeDoubleLE(change.decided, 28);
-  let at = HEAD_BYTES;
+  record[start] = OPS.indexOf(change.op);
+  record[start + 1] = KINDS.indexOf(payload?.kind);
+  record[start + 2] = REASONS.indexOf(change.reason);
+  record[start + 3] = flagsOf(change, payload);
+  record.writeDoubleLE(change.previous, start + 4);
+  record.writeDoubleLE(change.valueOffset, start + 12);
+  record.writeDoubleLE(change.updated.micros, start + 20);
+  record.writeDoubleLE(change.decided, start + 28);
+  let at = start + HEAD_BYTES;
   if (change.valid !== undefined) at = record.writeDoubleLE(change.valid.micros, at);
   if (change.expires !== undefined) at = record.writeDoubleLE(change.expires, at);
   at = writeText(record, at, change.key);
@@ -71,10 +78,8 @@ export function encodeRecord(change: Change): Buffer {
   if (change.valid?.text !== undefined) at = writeText(record, at, change.valid.text);
   if (change.origin !== undefined) at = writeText(record, at, change.origin);
   if (payload?.contentType !== undefined) at = writeText(record, at, payload.contentType);
-  if (payload !== undefined) {
-    at += payload.kind === 'binary' ? payload.data.copy(record, at) : record.write(payload.data, at, 'utf8');
-  }
-  return record.subarray(0, at);
+  if (payload === undefined) return at;
+  return at + (payload.kind === 'binary' ? payload.data.copy(record, at) : record.write(payload.data, at, 'utf8'));
 }
 
 /** Reads on through a record. */

@@ -1,5 +1,7 @@
 /** What the view knows of itself, written with every step in one small record. Arrays are indexed by partition. */
 export interface ViewState {
+  /** Steps written to this store so far: what a process that reads along knows a moment of it by. */
+  readonly steps: number;
   readonly nowMicros: number;
   readonly heads: readonly number[];
   readonly historyFloors: readonly number[];
@@ -14,6 +16,7 @@ export interface ViewState {
 
 /** A state while a step is being written: adopted when the step is durable, thrown away when it failed. */
 export interface DraftState {
+  steps: number;
   nowMicros: number;
   heads: number[];
   historyFloors: number[];
@@ -26,6 +29,7 @@ export interface DraftState {
 export function emptyState(partitions: number): ViewState {
   const zeros = () => new Array<number>(partitions).fill(0);
   return {
+    steps: 0,
     nowMicros: 0,
     heads: zeros(),
     historyFloors: zeros(),

@@ -7,25 +7,30 @@ import {
   checkFormat,
   corrupt,
   type Environment,
+  holdNewest,
+  KEY_BYTES_MAX,
+  type Moment,
   openEnvironment,
   readJson,
   STORE_FILE,
+  textKey,
 } from './environment.ts';
 import { writePlaceKey } from './keys.ts';
+import { entryOfPlace } from './place.ts';
 import { decodeRecord } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
+import type { StepBytes } from './step-bytes.ts';
 
 const STATE_KEY = Buffer.from('state');
-const ENTRY_BYTES = 10;
-/** The longest key that LMDB takes with its pages of 4 KiB. */
-const KEY_BYTES_MAX = 1978;
 const FREE_BYTES_LOW = 1024 * 1024;
 
 /** Where tests make the disk fail, wait or lose power. */
 export interface Failpoints {
   /** Before each transaction; what it throws is treated as a failing disk. */
   readonly beforeCommit?: (() => void | Promise<void>) | undefined;
+  /** A promise: nothing is put into the transaction, and it fails with what that rejects with, as one whose flush fails. */
+  readonly duringCommit?: (() => Promise<never> | undefined) | undefined;
   /** The transaction is flushed, and nobody knows of it yet. */
   readonly afterCommit?: (() => void | Promise<void>) | undefined;
 }
@@ -60,6 +65,8 @@ export class Store {
   readonly tombstones: Bytes;
   readonly meta: Bytes;
   readonly isNew: boolean;
+  /** All is read as of this moment; undefined: as of now. MUST be handed to every read of a database. */
+  moment: Moment | undefined;
   #kept: Promise<boolean> | undefined;
   #deferred: Deferred[] = [];
   readonly #placeKey = Buffer.allocUnsafe(9);
@@ -95,9 +102,16 @@ export class Store {
     });
   }
 
+  /** The newest moment that LMDB shows; whoever took it MUST `done` its transaction. */
+  newest(): Moment {
+    return holdNewest(this.environment.root);
+  }
+
   readState(partitions: number): ViewState {
-    const stored = this.meta.get(STATE_KEY);
-    return stored === undefined ? emptyState(partitions) : readJson<ViewState>(stored, this.directory);
+    const stored = this.meta.get(STATE_KEY, this.moment);
+    // A store of before has counted no steps.
+    const state = emptyState(partitions);
+    return stored === undefined ? state : { ...state, ...readJson<ViewState>(stored, this.directory) };
   }
 
   writeState(state: ViewState): void {
@@ -106,32 +120,43 @@ export class Store {
 
   place(key: Buffer): Place | undefined {
     // Read in place, without a copy: LMDB's buffer is good until the next read.
-    const stored = this.entries.getBinaryFast(key);
+    const stored = this.entries.getBinaryFast(key, this.moment);
     return stored === undefined
       ? undefined
       : { partition: stored[0] as number, isRemove: stored[1] === 1, offset: stored.readDoubleLE(2) };
   }
 
-  writePlace(key: Buffer, change: Change): void {
-    const place = Buffer.allocUnsafe(ENTRY_BYTES);
-    place[0] = change.partition;
-    place[1] = change.op === 'remove' ? 1 : 0;
-    place.writeDoubleLE(change.offset, 2);
-    this.keep(this.entries.put(key, place));
+  /**
+   * The last change of a key for the one that will replace it: most of them need no more of it than its place tells, so its record
+   * is read when something else is asked for. MUST be asked before the step is applied that replaces it.
+   */
+  before(key: string): Change | undefined {
+    const stored = this.entries.getBinaryFast(textKey(key));
+    if (stored === undefined) return undefined;
+    const partition = stored[0] as number;
+    const offset = stored.readDoubleLE(2);
+    return entryOfPlace(stored, key, partition, offset, this) ?? this.change(partition, offset);
   }
 
   change(partition: number, offset: number): Change | undefined {
-    const record = this.changes.get(writePlaceKey(this.#placeKey, partition, offset));
-    return record === undefined ? undefined : decodeRecord(record, partition, offset);
+    const record = this.peekChange(partition, offset);
+    if (record === undefined) return undefined;
+    // LMDB's own copy has memory of its own each; many small ones are cheaper out of Node's pool.
+    const copy = Buffer.allocUnsafe(record.length);
+    record.copy(copy, 0, 0, record.length);
+    return decodeRecord(copy, partition, offset);
   }
 
   /** The record as it lies there; good until the next read. */
   peekChange(partition: number, offset: number): Buffer | undefined {
-    return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset));
+    return this.changes.getBinaryFast(writePlaceKey(this.#placeKey, partition, offset), this.moment);
   }
 
-  putChange(partition: number, offset: number, record: Buffer): void {
-    this.keep(this.changes.put(writePlaceKey(this.#placeKey, partition, offset), record));
+  /** `bytes` are read while the transaction runs: they MUST stay as they are until it ended. */
+  putChange(change: Change, bytes: StepBytes, index: number): void {
+    const key = writePlaceKey(this.#placeKey, change.partition, change.offset);
+    this.keep(this.changes.put(key, bytes.record(index)));
+    this.keep(this.entries.put(textKey(change.key), bytes.place(index)));
   }
 
   removeChange(partition: number, offset: number): void {
@@ -170,19 +195,24 @@ export class Store {
    *
    * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.
    */
-  async commit(write: () => void, bytes = 0): Promise<void> {
+  async commit(write: () => void, bytes = 0, onFlushing?: () => void): Promise<void> {
     let thrown: unknown;
+    let failing: Promise<never> | undefined;
     try {
       if (this.#failpoints.beforeCommit !== undefined) await this.#failpoints.beforeCommit();
       await this.#room.make(bytes);
-      await this.environment.root.batch(() => {
+      const written = this.environment.root.batch(() => {
         try {
-          write();
+          failing = this.#failpoints.duringCommit?.();
+          if (failing === undefined) write();
         } catch (error) {
           // LMDB keeps what was put before an exception: the caller must not go on as if nothing had been.
           thrown = error;
         }
       });
+      onFlushing?.();
+      await written;
+      await failing;
     } catch (error) {
       throw await this.#translate(error);
     } finally {

@@ -8,8 +8,8 @@ export const DUE_VALID = 1;
 
 export function lmdbTable(store: Store, database: Bytes): Table {
   return {
-    get: (key) => database.get(key),
-    range: (start, end, limit) => [...database.getRange({ start, end, limit })],
+    get: (key) => database.get(key, store.moment),
+    range: (start, end, limit) => [...database.getRange({ start, end, limit, ...store.moment })],
     put: (key, value) => store.defer(database, key, value),
     remove: (key) => store.defer(database, key, undefined),
   };

@@ -26,9 +26,11 @@ export interface ListOptions {
   readonly after?: string;
   readonly limit: number;
   readonly bytesMax?: number;
+  /** The last change of every key: tombstones above the tombstone floor and entries past their expiry too. Default false. */
+  readonly withRemoves?: boolean;
 }
 
-/** Live entries in the byte order of their keys; `next` is given while there may be more. */
+/** Live entries (but for `withRemoves`) in the byte order of their keys; `next` is given while there may be more. */
 export interface ListPage {
   readonly entries: readonly Change[];
   readonly next?: string;
@@ -65,6 +67,13 @@ export interface View {
   /** Called in the turn in which changes became durable, in offset order, before their senders are answered. Returns the way to stop. */
   onDurable(listener: (changes: readonly Change[]) => void): () => void;
   /**
+   * Called where the durable head moved past changes that nobody will be told of one by one: whoever follows has to read the view.
+   * Only a view that follows another process's has this. Returns the way to stop.
+   */
+  onSkipped?(listener: () => void): () => void;
+  /** Highest offset that is durable in the log, where that can be beyond `head`: a position up to it is not ahead of the log. */
+  knownHead?(partition: number): number;
+  /**
    * Resolves when the durable head has reached the position.
    * @throws LatchkeyError `position-ahead` when it did not within `timeoutMs`, `closing` when aborted.
    */
@@ -82,6 +91,17 @@ export interface Table {
   remove(key: Buffer): void;
 }
 
+/** A table as a process sees it that only reads. */
+export type ReadableTable = Pick<Table, 'get' | 'range'>;
+
+/** A view of a store that another process writes, as the log of this process sees it. */
+export interface FollowingView extends View {
+  table(name: TableName): ReadableTable;
+  /** Resolves when that step of the writer is shown here, or after `timeoutMs`. */
+  shown(step: number, timeoutMs: number): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A change that has its place, and the change of the same key that it replaces (undefined where there was none). */
 export interface Placed {
   readonly change: Change;
@@ -97,6 +117,8 @@ export interface Step {
   readonly collectMax?: number;
   /** Writes to tables in the same transaction. */
   readonly also?: () => void;
+  /** Called once all is handed over and only the flush is waited for; never where it comes to nothing before. MUST NOT throw. */
+  readonly onFlushing?: () => void;
 }
 
 /** An entry whose expiry or freshness is due. */
@@ -114,12 +136,21 @@ export interface WritableView extends View {
    * @throws LatchkeyError `storage-full`: nothing of the step was kept, and the view goes on as it was.
    */
   apply(step: Step): Promise<void>;
+  /** Steps applied to this store so far. */
+  readonly steps: number;
+  /**
+   * As `get`, for what is decided next and handed back as `Placed.before`: parts of it may be read only when they are asked for,
+   * which MUST be before the step that replaces it is durable.
+   */
+  before(key: string): Change | undefined;
   table(name: TableName): Table;
   /** What is due at or before a moment, earliest first. */
   due(nowMicros: number, max: number): readonly Due[];
   /** When the next entry is due, or the next tombstone can be collected; undefined where nothing waits. */
   nextDueMicros(): number | undefined;
   backup(path: string): Promise<{ readonly bytes: number }>;
+  /** Frees what processes that died while they read along still hold of the store. */
+  forgetDeadReaders(): void;
   close(): Promise<void>;
 }
 

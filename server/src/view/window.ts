@@ -1,6 +1,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
 import { afterMoment } from './keys.ts';
+import type { RecentChanges } from './recent-changes.ts';
 import { peekRecord } from './record.ts';
 import type { DraftState, ViewState } from './state.ts';
 import type { Store } from './store.ts';
@@ -36,7 +37,7 @@ export interface Collected {
   readonly place: { readonly partition: number; readonly offset: number } | undefined;
 }
 
-/** By partition, the offsets of the durable changes that a step replaces: each is the last of its key. */
+/** By partition, the durable changes that a step replaces and whose records may go with it: each is the last of its key. */
 export type Replaced = readonly ReadonlyMap<number, Change>[];
 
 /**
@@ -46,6 +47,7 @@ export type Replaced = readonly ReadonlyMap<number, Change>[];
 export function planTrim(
   store: Store,
   state: ViewState,
+  recent: RecentChanges,
   partition: number,
   nowMicros: number,
   limits: WindowLimits,
@@ -60,20 +62,39 @@ export function planTrim(
   const dropped: { offset: number; bytes: number }[] = [];
   while (floor < head && floor - start < examineMax) {
     const isOverCount = head + incoming - floor > limits.changesMax;
-    const record = store.peekChange(partition, floor + 1);
-    if (record === undefined) {
-      floor += 1;
+    const offset = floor + 1;
+    const examined = recent.knows(offset) ? remembered(recent, offset) : recorded(store, partition, offset);
+    if (examined === undefined) {
+      floor = offset;
       continue;
     }
-    const { length } = record;
-    const { decided, key } = peekRecord(record);
-    if (!isOverCount && bytes <= limits.bytesMax && decided >= nowMicros - limits.ageMaxMicros) break;
-    floor += 1;
-    bytes -= length;
-    if (replaced[partition]?.has(floor) || store.place(key)?.offset !== floor)
-      dropped.push({ offset: floor, bytes: length });
+    if (!isOverCount && bytes <= limits.bytesMax && examined.decided >= nowMicros - limits.ageMaxMicros) break;
+    floor = offset;
+    bytes -= examined.bytes;
+    if (examined.isSuperseded || replaced[partition]?.has(offset)) dropped.push({ offset, bytes: examined.bytes });
   }
   return floor === start ? undefined : { partition, floor, dropped, windowBytesLeft: bytes };
+}
+
+interface Examined {
+  readonly bytes: number;
+  readonly decided: number;
+  readonly isSuperseded: boolean;
+}
+
+function remembered(recent: RecentChanges, offset: number): Examined | undefined {
+  const bytes = recent.bytes(offset);
+  if (bytes === 0) return undefined;
+  return { bytes, decided: recent.decided(offset), isSuperseded: recent.isSuperseded(offset) };
+}
+
+function recorded(store: Store, partition: number, offset: number): Examined | undefined {
+  const record = store.peekChange(partition, offset);
+  if (record === undefined) return undefined;
+  // The look-up of the place reads into the same memory.
+  const bytes = record.length;
+  const { decided, key } = peekRecord(record);
+  return { bytes, decided, isSuperseded: store.place(key)?.offset !== offset };
 }
 
 /** Tombstones past their age, oldest first; one that the step itself replaces is left to it. */

@@ -1,0 +1,33 @@
+/** What `npm run bench` measures, in the order of its table: a measurement is one line here and a file of its own. */
+
+import { cli } from './cli.ts';
+import { fanOut, fanOutWebsocket } from './fan-out.ts';
+import { farBehind } from './far-behind.ts';
+import type { Measurement } from './figures.ts';
+import { idle } from './idle.ts';
+import { ingest } from './ingest.ts';
+import { latency } from './latency.ts';
+import { pacedFanOut } from './paced-fan-out.ts';
+import { reads } from './reads.ts';
+import { resume } from './resume.ts';
+import { shortAbsence } from './short-absence.ts';
+import { snapshot } from './snapshot.ts';
+import { stalled } from './stalled.ts';
+import { start } from './start.ts';
+
+export const MEASUREMENTS: readonly Measurement[] = [
+  { name: 'ingest', measure: ingest },
+  { name: 'fan-out', measure: fanOut },
+  { name: 'fan-out-websocket', measure: fanOutWebsocket },
+  { name: 'paced-fan-out', measure: pacedFanOut },
+  { name: 'stalled', measure: stalled, repeatsMax: 1 },
+  { name: 'far-behind', measure: farBehind, repeatsMax: 1 },
+  { name: 'short-absence', measure: shortAbsence },
+  { name: 'latency', measure: latency },
+  { name: 'idle', measure: idle },
+  { name: 'reads', measure: reads },
+  { name: 'snapshot', measure: snapshot },
+  { name: 'resume', measure: resume },
+  { name: 'start', measure: start },
+  { name: 'cli', measure: cli },
+];
