@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { BIN, cleanEnvironment, runToEnd, type ServerProcess } from '../test/support/server-process.ts';
 import { type Effort, type Figure, median } from './figures.ts';
+import { withFolder } from './folders.ts';
 import { closedLoop, httpRequest, putRequest, VALUE_TEXT } from './load.ts';
 import { startLatchkey, withServer } from './servers.ts';
 
@@ -38,12 +38,14 @@ async function startTimes(server: ServerProcess, { isQuick }: Effort): Promise<r
     {
       ...common,
       name: 'latchkey --help',
+      goal: 80,
       latchkey: await startToExit(help, times),
       floor: await startToExit(['-e', '0'], times),
     },
     {
       ...common,
       name: 'latchkey get',
+      goal: 120,
       latchkey: await startToExit(get, times),
       floor: await startToExit(['-e', '0'], times),
     },
@@ -64,8 +66,7 @@ async function writeRows(file: string, rows: number): Promise<void> {
 
 async function importing(server: ServerProcess, { isQuick, seconds }: Effort): Promise<readonly Figure[]> {
   const rows = isQuick ? ROWS / 5 : ROWS;
-  const folder = mkdtempSync(join(tmpdir(), 'latchkey-import-'));
-  try {
+  return withFolder('import', async (folder) => {
     const file = join(folder, 'rows.ndjson');
     await writeRows(file, rows);
     const request = (index: number) => {
@@ -92,6 +93,7 @@ async function importing(server: ServerProcess, { isQuick, seconds }: Effort): P
         latchkey: rows / took,
         floor: load.count / load.seconds,
         floorIs: 'the same batches, prepared, sent one after the other',
+        goal: 100_000,
       },
       {
         name,
@@ -102,9 +104,7 @@ async function importing(server: ServerProcess, { isQuick, seconds }: Effort): P
         floorIs: 'Node reading the file and doing nothing with it',
       },
     ];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 const READ = "require('node:fs').createReadStream(process.argv[1], { highWaterMark: 262144 }).resume()";

@@ -42,7 +42,7 @@ data directory and the port.
   setting is a fault. What Kubernetes injects for services (\`LATCHKEY_PORT=tcp://…\`, \`…_SERVICE_HOST\`) is ignored with a warning.
 - **Secrets stand elsewhere**: \`file:/run/secrets/label\` is what that file holds, without the line feed at its end, and \`env:NAME\` what
   that variable holds, in any setting and in the items of lists. What a reference leads to is never printed, not in a fault either.
-- **Flags** of \`latchkey serve\`: \`--host\`, \`--port\`, \`--data\`, \`--log\`, \`--preset\`, \`--insecure\`, \`--log-level\`,
+- **Flags** of \`latchkey serve\`: \`--host\`, \`--port\`, \`--data\`, \`--log\`, \`--workers\`, \`--preset\`, \`--insecure\`, \`--log-level\`,
   \`--log-format\`, \`--config\` (also \`LATCHKEY_CONFIG\`).
 
 \`\`\`yaml
