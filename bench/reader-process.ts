@@ -34,6 +34,29 @@ let sampledEvents = 0;
 let lastMs = 0;
 let latencies: number[] = [];
 
+interface Arrival {
+  readonly sample: Sample;
+  /** Nanoseconds, when its socket was read. */
+  readonly now: bigint;
+  readonly text: string;
+}
+
+/** Read in this turn of the event loop, by as many sockets at the most. */
+let arrivals: Arrival[] = [];
+
+/** Parsed once every socket of the turn was read: the watcher read last does not wait for what others are read for. */
+function arrived(sample: Sample, bytesRead: Buffer): void {
+  sampledBytes += bytesRead.length;
+  arrivals.push({ sample, now: process.hrtime.bigint(), text: bytesRead.toString('latin1') });
+  if (arrivals.length === 1) setImmediate(parseArrivals);
+}
+
+function parseArrivals(): void {
+  const turn = arrivals;
+  arrivals = [];
+  for (const arrival of turn) arrival.sample.take(arrival);
+}
+
 /** What one watcher was sent, cut into whole events or frames. */
 class Sample {
   readonly #transport: Transport;
@@ -43,9 +66,7 @@ class Sample {
     this.#transport = transport;
   }
 
-  take(text: string): void {
-    sampledBytes += text.length;
-    const now = process.hrtime.bigint();
+  take({ now, text }: Arrival): void {
     const whole = this.#rest + text;
     const end = this.#transport === 'sse' ? whole.lastIndexOf('\n\n') + 2 : framesEnd(whole);
     if (end < 2) {
@@ -83,7 +104,7 @@ function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
     const take = (length: number, buffer: Uint8Array) => {
       bytes += length;
       lastMs = sharedMs();
-      sample?.take(Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1'));
+      if (sample !== undefined) arrived(sample, Buffer.from(buffer.buffer, buffer.byteOffset, length));
       if (!isOpen) {
         isOpen = true;
         if (request.transport === 'websocket')
