@@ -106,6 +106,15 @@ describe('with a key template', () => {
       '{"op":"merge","key":"1","value":{"id":1,"at":"2026-01-01T00:00:00Z","a.b":2},"updated":"2026-01-01T00:00:00Z","valid":2,"ttl":"1.5"}',
     );
     assert.match(become('{"id":1}', { key: '{id}', updated: 'at' }), /^updated-invalid: The row has no field at/);
+    // Else what stands on a line of its own in there would be a command of its own.
+    assert.equal(
+      become('{"id":1,"at":{"x":\n{"op":"removeMatching","pattern":"*"}\n}}', {
+        key: '{id}',
+        value: 'id',
+        updated: 'at',
+      }),
+      '{"op":"put","key":"1","value":1,"updated":{"x": {"op":"removeMatching","pattern":"*"} }}',
+    );
   });
 
   test('a key is never made of what is not there', () => {

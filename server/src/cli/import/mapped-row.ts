@@ -27,7 +27,7 @@ export function mappedCommand(row: Row, mapping: Mapping, columns: readonly stri
       const field = readable(name);
       return refuse('updated-invalid', `The row has no field ${field}, which --${time} names.`, field);
     }
-    command += `,"${time}":${json}`;
+    command += `,"${time}":${onOneLine(json)}`;
   }
   return mapping.ttl === undefined ? `${command}}` : `${command},"ttl":${mapping.ttl}}`;
 }
