@@ -6,12 +6,13 @@ import type { Gateway } from './gateway.ts';
 import { makeHttp } from './http.ts';
 import { statusGateway } from './status.ts';
 
-/** Says who answered; the plain one leaves `/plain/route` to the route. */
+/** Says who answered; the plain one leaves `/plain/route` to the route, and fails at `/plain/fault`. */
 const telling: Gateway = {
   name: 'telling',
   register(http) {
     http.onPlainGet('/plain/', '/plain/*', (path, ifNoneMatch, response) => {
       if (path === 'route') return undefined;
+      if (path === 'fault') throw new Error('a page of the store cannot be read');
       response.writeHead(200, ['content-length', '5']).end(ifNoneMatch === undefined ? 'plain' : 'match');
       return 200;
     });
@@ -61,6 +62,7 @@ describe('plain GETs', () => {
       'an escape': () => ask(known, '/plain/%61'),
       'no key': () => ask(known, '/plain/'),
       'a long path': () => ask(known, `/plain/${'a'.repeat(600)}`),
+      'a fault of its handler': () => ask(known, '/plain/fault'),
       'what its handler leaves': () => ask(known, '/plain/route'),
     };
     for (const [name, request] of Object.entries(unusual)) assert.match(await request(), /\r\n\r\nroute$/, name);

@@ -57,12 +57,22 @@ export class PlainGets {
     const ifNoneMatch = plainHeaders(request.rawHeaders, this.#state.allowedHosts);
     if (ifNoneMatch === NOT_PLAIN) return false;
     const started = performance.now();
-    const status = handler(path, ifNoneMatch, response);
+    const status = tried(handler, path, ifNoneMatch, response);
     if (status === undefined) return false;
     // Nearly always the kernel has taken the answer by now; a listener would cost as much as the rest of this.
     if (response.writableLength === 0) durations.observe('GET', status, (performance.now() - started) / 1000);
     else response.once('finish', () => durations.observe('GET', status, (performance.now() - started) / 1000));
     return true;
+  }
+}
+
+/** Thrown from here, a fault would end the process: the route meets it again, tells its client and logs it. */
+function tried(handler: PlainGet, path: string, ifNoneMatch: string | undefined, response: ServerResponse) {
+  try {
+    return handler(path, ifNoneMatch, response);
+  } catch (error) {
+    if (response.headersSent) throw error;
+    return undefined;
   }
 }
 
