@@ -127,6 +127,26 @@ describe('a chain of batches', () => {
     );
   });
 
+  test('questions that are too big for a body are asked in halves, and nothing is sent again', async (t) => {
+    const cut: Answer = (_asked, response) => void response.destroy();
+    const moved = refuse('progress-mismatch', 409, { progress: '40:4,0:0' });
+    const tooBig: Answer = (asked, response) =>
+      asked.body.includes('"k2"') || asked.body.split('\n').length > 3
+        ? refuse('body-too-big', 413)(asked, response)
+        : outcomes(asked, response);
+    const { asked, chain } = await chainOf(t, cut, moved, tooBig);
+    const { rejects, unconfirmed } = await chain.send(batchOf(4), emptyTally());
+    assert.deepEqual(
+      rejects.map(({ refusal, row }) => [row.number, refusal.code]),
+      [
+        [2, 'key-too-long'],
+        [3, 'body-too-big'],
+      ],
+    );
+    assert.equal(unconfirmed, 4);
+    for (const question of asked.slice(2)) assert.deepEqual(stepOf(question), [undefined, undefined]);
+  });
+
   test('a source that something else moves is a conflict that says where it is', async (t) => {
     const { chain } = await chainOf(t, refuse('progress-mismatch', 409, { progress: '70:7,50:5' }));
     await assert.rejects(

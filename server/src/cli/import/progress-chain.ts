@@ -6,6 +6,7 @@ import { emptyTally, readOutcomes, type Tally } from './outcomes.ts';
 import { parseProgressToken, progressToken, type Reached } from './progress-token.ts';
 import { questionOf } from './question.ts';
 import type { Reject } from './rejects.ts';
+import type { Row } from './row.ts';
 
 export interface ChainParts {
   readonly place: ServerPlace;
@@ -72,7 +73,7 @@ export class ProgressChain {
       if (answer === 'taken') return { rejects: inOrder(own, await this.recall(asked)), unconfirmed: asked.length };
       return { rejects: inOrder(own, readOutcomes(answer, asked, tally)), unconfirmed: 0 };
     } catch (error) {
-      if (!(error instanceof LatchkeyError) || !TOO_BIG.has(error.code)) throw error;
+      if (!isTooBig(error)) throw error;
       return await this.#sendParts(batch, error, tally);
     }
   }
@@ -91,16 +92,22 @@ export class ProgressChain {
       questions.push(question);
     }
     if (asked.length === 0) return [];
-    return readOutcomes(await this.#patiently(() => this.#post(bodyOf(questions), {})), asked, emptyTally());
+    try {
+      return readOutcomes(await this.#patiently(() => this.#post(bodyOf(questions), {})), asked, emptyTally());
+    } catch (error) {
+      if (!isTooBig(error)) throw error;
+      // Also a row that was refused for it when it was sent.
+      if (asked.length === 1) return [rejectOf((asked[0] as Item).row, error)];
+      const middle = asked.length >> 1;
+      return [...(await this.recall(asked.slice(0, middle))), ...(await this.recall(asked.slice(middle)))];
+    }
   }
 
   async #sendParts(batch: Batch, error: LatchkeyError, tally: Tally): Promise<Settled> {
     if (batch.items.length === 1) {
       const [{ row }] = batch.items as [Item];
-      const { code, message } = error;
-      const reject = { row, refusal: { code, message } };
       await this.#take([], { at: batch.to, lastBatchFrom: batch.from });
-      return { rejects: [reject], unconfirmed: 0 };
+      return { rejects: [rejectOf(row, error)], unconfirmed: 0 };
     }
     const settled: Settled[] = [];
     for (const half of halves(batch)) settled.push(await this.send(half, tally));
@@ -174,6 +181,14 @@ export class ProgressChain {
       }
     }
   }
+}
+
+function isTooBig(error: unknown): error is LatchkeyError {
+  return error instanceof LatchkeyError && TOO_BIG.has(error.code);
+}
+
+function rejectOf(row: Row, { code, message }: LatchkeyError): Reject {
+  return { row, refusal: { code, message } };
 }
 
 function bodyOf(commands: readonly string[]): Buffer {
