@@ -76,6 +76,21 @@ describe('a stage', () => {
     assert.equal(stage.bytes, 0);
   });
 
+  test('shows a whole entry after a rollback too, where the put that was taken back needed less of it', () => {
+    const view = new MemoryView();
+    const durable = view.put('a', 0);
+    const placed = { ...durable };
+    const stage = new Stage({
+      ...{ head: () => 1, nowMicros: () => 1, get: (key) => view.get(key) },
+      before: () => placed,
+    });
+    const mark = stage.mark();
+    stage.before('a');
+    stage.add(draft('a'));
+    stage.rollback(mark);
+    assert.equal(stage.get('a'), durable);
+  });
+
   test('is not empty by a note alone: progress without a change is a step', () => {
     const stage = new Stage(new MemoryView());
     assert.ok(stage.isEmpty);

@@ -128,7 +128,8 @@ export class Stage {
   rollback(mark: Mark): void {
     while (this.placed.length > mark.placed) {
       const { change, before } = this.placed.pop() as Placed;
-      if (before === undefined) this.#latest.delete(change.key);
+      // What was before the stage is read again: it may be no more of the entry than the put needed.
+      if (before === undefined || before.offset <= this.#base) this.#latest.delete(change.key);
       else this.#latest.set(change.key, before);
     }
     this.#bytes = mark.bytes;
