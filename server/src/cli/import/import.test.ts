@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runLatchkey, temporaryFolder } from '../../../../test/support/server-process.ts';
+import { BIN, cleanEnvironment, runLatchkey, temporaryFolder } from '../../../../test/support/server-process.ts';
 import { fakeServer, json } from '../fake-server.fixture.ts';
 
 const AWAY = ['--server', 'http://127.0.0.1:1'];
@@ -54,6 +56,23 @@ test('a server that goes away for too long ends it with how to go on', async (t)
     /To go on, give the same input from its beginning and --name import:stdin-[0-9a-f]{8}\.\n$/,
   );
   assert.match((await run('-', '--name', 'x')).stderr, /To go on, give the same input from its beginning\.\n$/);
+});
+
+test('what ends it ends it at once, also while a pipe holds back the next rows', async (t) => {
+  const moved = { error: { code: 'progress-mismatch', message: 'Moved.', progress: '70:7,50:5' } };
+  const server = await fakeServer(t, ({ url }, response) =>
+    url.startsWith('/v1/sources') ? json(response, { progress: {} }) : json(response, moved, 409),
+  );
+  const child = spawn(process.execPath, [BIN, 'import', '-', '--server', server.url], {
+    cwd: temporaryFolder(t),
+    env: cleanEnvironment(),
+    stdio: ['pipe', 'ignore', 'ignore'],
+    timeout: 20_000,
+    killSignal: 'SIGKILL',
+  });
+  // More than a batch, and never the end.
+  child.stdin.write('{"op":"put","key":"a","value":1}\n'.repeat(1500));
+  assert.deepEqual(await once(child, 'close'), [4, null]);
 });
 
 test('files that cannot be read or written are told by name, and a fresh import leaves no rejects of an old one', async (t) => {

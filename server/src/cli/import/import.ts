@@ -185,6 +185,8 @@ class ImportRun {
         this.#show(value.batch);
       }
     } finally {
+      // Else the next batch would be waited for, which a pipe may never give.
+      this.#input.content.destroy();
       await batches.return(undefined);
     }
   }
