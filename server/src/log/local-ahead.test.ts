@@ -90,6 +90,36 @@ describe('what is decided while a step is flushed', () => {
     await probe.close();
   });
 
+  test('is answered, with what was submitted meanwhile, where the store cannot be read', async () => {
+    const { held, log, probe } = await heldLog();
+    const first = submit(log, [put('a', 1)]);
+    await turns(3);
+    const ahead = submit(log, [put('a', 2)]);
+    await turns(3);
+    const { view } = log;
+    const due = view.due.bind(view);
+    view.due = () => {
+      throw new Error('a page cannot be read');
+    };
+    const meanwhile = Promise.all([
+      assert.rejects(log.submit({ commands: [put('b', 1)], principal: ANONYMOUS, atomic: true }), { code: 'internal' }),
+      assert.rejects(log.leases.acquire('l', 'h', 1000), { code: 'internal' }),
+    ]);
+    held[0]?.end(false);
+    assert.equal((await first)[0]?.outcome, 'applied');
+    assert.deepEqual(
+      (await ahead).map((outcome) => 'code' in outcome && outcome.code),
+      ['internal'],
+    );
+    await meanwhile;
+    view.due = due;
+    const next = submit(log, [put('a', 3, { ifAbsent: true })]);
+    assert.equal((await next)[0]?.outcome, 'conflict');
+    assert.equal(log.view.head(0), 1);
+    assert.ok(probe.faults.length > 0);
+    await probe.close();
+  });
+
   const command = fc.oneof(
     fc.record({
       kind: fc.constantFrom('put', 'absent', 'present', 'remove', 'idempotent', 'matching', 'read'),

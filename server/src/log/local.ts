@@ -14,12 +14,13 @@ import { LocalIdempotency } from './local-idempotency.ts';
 import { LocalLeases } from './local-leases.ts';
 import { LocalProgress } from './local-progress.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
-import { STEP_CHANGES_MAX, Stage } from './stage.ts';
+import { type Mark, STEP_CHANGES_MAX, Stage } from './stage.ts';
 
 const COLLECT_MAX = 1000;
 /** The wall clock may jump: what is due is looked for at least this often while anything waits. */
 const DUE_CHECK_MS = 1000;
 const RETRY_MS = 2000;
+const NOTHING: Mark = { placed: 0, bytes: 0, undos: 0 };
 
 export interface LocalLogOptions {
   readonly view: WritableView;
@@ -181,7 +182,7 @@ export class LocalLog implements Log {
 
   async #runPump(): Promise<void> {
     // What else arrives in this turn of the event loop goes into the same step.
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     try {
       let hasMoreDue = true;
       // Asked anew after each step: whoever was just answered may have submitted again in the same turn.
@@ -202,18 +203,24 @@ export class LocalLog implements Log {
     const touched = this.#ahead?.touched ?? [];
     this.#ahead = undefined;
     stage.settleBelow();
-    // Both go first in turn, so that neither a flood of what is due nor one of writes holds up the other for more than a step.
-    this.#isDuesTurn = this.#jobs.length === 0 || !this.#isDuesTurn;
-    let hasMoreDue = this.#isDuesTurn && this.#decideDues(stage);
-    this.#decideJobs(stage, touched);
-    if (!this.#isDuesTurn) hasMoreDue = this.#decideDues(stage);
     const leaseWrites = this.#leaseWrites;
     this.#leaseWrites = [];
+    let hasMoreDue = false;
+    try {
+      hasMoreDue = this.#decideStep(stage, touched);
+    } catch (error) {
+      stage.rollback(NOTHING);
+      const told = this.#bug(error);
+      for (const { reject } of leaseWrites) reject(told);
+      this.#settle(touched, told);
+      await nextTurn();
+      return false;
+    }
     const hasTombstones = stage.isEmpty && this.#isCollectionDue(stage.nowMicros);
     if (stage.isEmpty && leaseWrites.length === 0 && !hasTombstones) {
       this.#settle(touched, undefined);
       // Without a flush to wait for, a long removal or a stream of reads would never let the event loop turn.
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       return false;
     }
     let failure: unknown;
@@ -249,6 +256,15 @@ export class LocalLog implements Log {
     for (const { resolve, reject } of leaseWrites) failure === undefined ? resolve() : reject(failure);
     this.#settle(touched, failure);
     return failure === undefined && (hasMoreDue || this.#isCollectionDue(stage.nowMicros));
+  }
+
+  /** Whether there may be more that is due. */
+  #decideStep(stage: Stage, touched: Touched[]): boolean {
+    // Both go first in turn, so that neither a flood of what is due nor one of writes holds up the other for more than a step.
+    this.#isDuesTurn = this.#jobs.length === 0 || !this.#isDuesTurn;
+    const hasMoreDue = this.#isDuesTurn && this.#decideDues(stage);
+    this.#decideJobs(stage, touched);
+    return this.#isDuesTurn ? hasMoreDue : this.#decideDues(stage);
   }
 
   /** Decides what fell due as far as the step takes it; whether there may be more. */
@@ -355,6 +371,10 @@ export class LocalLog implements Log {
       { cause: error },
     );
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function closing(): LatchkeyError {
