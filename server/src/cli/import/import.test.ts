@@ -17,6 +17,8 @@ test('what is wrong with the command line is told before anything is sent', asyn
     [[join(folder, 'no.csv')], /There is no file .*no\.csv; - reads standard input/],
     [[folder], /is a directory; import takes one file/],
     [[file, '--format', 'xml'], /--format takes ndjson, json, csv, but got "xml"/],
+    [[file, '--delimiter', '§'], /--delimiter takes one ASCII character, but got "§"/],
+    [[file, '--delimiter', ''], /--delimiter takes one ASCII character, but got ""/],
     [[file, '--omit', 'id'], /--omit goes with --key/],
     [[file, '--wait', '60'], /--wait takes a duration with its unit: write 60s or 60ms/],
     [[file, '--name', 'a b'], /--name takes 1 to 200 ASCII characters without spaces/],

@@ -59,6 +59,7 @@ export async function runImport(file: string, options: ImportOptions): Promise<v
   const place = serverPlace(options, processEnvironment);
   const mapping = compileMapping(options);
   const waitMs = waitOf(options.wait);
+  checkDelimiter(options.delimiter);
   const input = await openInput(file, process.stdin);
   const format = formatAsked(options.format) ?? formatOf(file, input.head);
   const source = options.name === undefined ? sourceOf(file, input, options) : checkedName(options.name);
@@ -276,6 +277,14 @@ function formatAsked(text: string | undefined): InputFormat | undefined {
   if (format !== undefined) return format;
   throw new LatchkeyError('usage', `--format takes ${INPUT_FORMATS.join(', ')}, but got ${quote(text)}.`, {
     field: '--format',
+  });
+}
+
+/** Rows are cut by the byte, so a delimiter of several would leave some of them in the cells. */
+function checkDelimiter(text: string | undefined): void {
+  if (text === undefined || /^[\t\x20-\x7e]$/.test(text)) return;
+  throw new LatchkeyError('usage', `--delimiter takes one ASCII character, but got ${quote(text)}.`, {
+    field: '--delimiter',
   });
 }
 
