@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { LatchkeyError } from '@latchkey/client';
@@ -10,7 +10,7 @@ import type { Batch, Item } from './batch.ts';
 import { emptyTally } from './outcomes.ts';
 import { ProgressChain } from './progress-chain.ts';
 import { RejectFile } from './rejects.ts';
-import type { Row } from './row.ts';
+import { bytesText, type Row } from './row.ts';
 
 const BYTES = 10;
 
@@ -190,7 +190,7 @@ test('the reject file keeps what stands before a place, each row once, and loses
   const path = join(temporaryFolder(t), 'rejects');
   const file = new RejectFile(path);
   const rejectOf = (number: number) => ({
-    row: { text: 'ü', from: 0, to: 1, number, end: number } as Row,
+    row: { text: bytesText('ü\u2028'), from: 0, to: 5, number, end: number } as Row,
     refusal: { code: 'event-invalid', message: 'No.' } as const,
   });
   file.add([rejectOf(3), rejectOf(5)]);
@@ -209,4 +209,12 @@ test('the reject file keeps what stands before a place, each row once, and loses
   resumed.clear();
   await resumed.keepUpTo(5);
   assert.equal(resumed.count, 0);
+});
+
+test('a reject file that cannot be kept is told by its name', async (t) => {
+  const path = join(temporaryFolder(t), 'rejects');
+  writeFileSync(path, '{"row":1}\n');
+  mkdirSync(`${path}.part`);
+  await assert.rejects(new RejectFile(path).keepUpTo(5), /rejects\.part cannot be written \(EISDIR\)/);
+  assert.equal(readFileSync(path, 'utf8'), '{"row":1}\n');
 });

@@ -1,7 +1,5 @@
-import { once } from 'node:events';
-import { appendFileSync, createReadStream, createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { finished } from 'node:stream/promises';
+import { appendFileSync, existsSync, renameSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { Refusal } from '../../commands/command.ts';
 import { fileError } from '../file-error.ts';
 import { type Row, readable } from './row.ts';
@@ -41,17 +39,22 @@ export class RejectFile {
     this.#count = 0;
     if (!existsSync(this.path)) return;
     const kept = `${this.path}.part`;
-    const out = createWriteStream(kept);
-    for await (const line of createInterface({
-      input: createReadStream(this.path),
-      crlfDelay: Number.POSITIVE_INFINITY,
-    })) {
-      if (!(rowOf(line) <= row)) continue;
-      this.#count += 1;
-      if (!out.write(`${line}\n`)) await once(out, 'drain');
+    const from = await opened(this.path, 'r');
+    const out = await opened(kept, 'w').catch(async (error: unknown) => {
+      await from.close();
+      throw error;
+    });
+    try {
+      for await (const lines of linesOf(from)) {
+        const known = lines.filter((line) => rowOf(line) <= row);
+        this.#count += known.length;
+        if (known.length > 0) await out.appendFile(`${known.join('\n')}\n`);
+      }
+    } catch (error) {
+      throw fileError(error, kept, 'written');
+    } finally {
+      await out.close();
     }
-    out.end();
-    await finished(out);
     renameSync(kept, this.path);
     if (this.#count === 0) this.clear();
   }
@@ -70,6 +73,23 @@ export class RejectFile {
     }
     this.#count += rejects.length;
   }
+}
+
+function opened(path: string, flags: 'r' | 'w'): Promise<FileHandle> {
+  return open(path, flags).catch((error: unknown) => {
+    throw fileError(error, path, flags === 'r' ? 'read' : 'written');
+  });
+}
+
+/** Some at a time. Not readline, which ends a line at U+2028 too, as the text of a row may have it. */
+async function* linesOf(file: FileHandle): AsyncGenerator<readonly string[]> {
+  let rest = '';
+  for await (const chunk of file.createReadStream({ encoding: 'utf8' })) {
+    const lines = `${rest}${chunk as string}`.split('\n');
+    rest = lines.pop() as string;
+    yield lines;
+  }
+  yield [rest];
 }
 
 /** NaN for a line that a crash cut off. */
