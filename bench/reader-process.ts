@@ -34,6 +34,35 @@ let sampledEvents = 0;
 let lastMs = 0;
 let latencies: number[] = [];
 
+interface Arrival {
+  readonly sample: Sample;
+  /** By the monotonic clock. */
+  readonly nanos: bigint;
+  readonly text: string;
+}
+
+/** What waits to be parsed at most. */
+const ARRIVALS_MAX = 10_000;
+/** Parsing begins so long after the first arrival: what is measured is then over, and the next write of a slow load is not there yet. */
+const QUIET_MS = 2;
+let arrivals: Arrival[] = [];
+let timer: NodeJS.Timeout | undefined;
+
+// A watcher's bytes are parsed later: else each would wait until those of the watchers before it were, which no reader of one has to.
+function arrived(sample: Sample, text: string): void {
+  arrivals.push({ sample, nanos: process.hrtime.bigint(), text });
+  if (arrivals.length >= ARRIVALS_MAX) parseArrivals();
+  else timer ??= setTimeout(parseArrivals, QUIET_MS);
+}
+
+function parseArrivals(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  const parsed = arrivals;
+  arrivals = [];
+  for (const { nanos, sample, text } of parsed) sample.take(text, nanos);
+}
+
 /** What one watcher was sent, cut into whole events or frames. */
 class Sample {
   readonly #transport: Transport;
@@ -43,9 +72,8 @@ class Sample {
     this.#transport = transport;
   }
 
-  take(text: string): void {
+  take(text: string, nanos: bigint): void {
     sampledBytes += text.length;
-    const now = process.hrtime.bigint();
     const whole = this.#rest + text;
     const end = this.#transport === 'sse' ? whole.lastIndexOf('\n\n') + 2 : framesEnd(whole);
     if (end < 2) {
@@ -55,7 +83,7 @@ class Sample {
     this.#rest = whole.slice(end);
     for (const match of whole.slice(0, end).matchAll(/\{"op":"put"(?:,"key":"[^"]*","value":\{"sent":"(\d+)")?/g)) {
       sampledEvents += 1;
-      if (match[1] !== undefined) latencies.push(Number(now - BigInt(match[1])) / 1000);
+      if (match[1] !== undefined) latencies.push(Number(nanos - BigInt(match[1])) / 1000);
     }
   }
 }
@@ -83,7 +111,8 @@ function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
     const take = (length: number, buffer: Uint8Array) => {
       bytes += length;
       lastMs = sharedMs();
-      sample?.take(Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1'));
+      if (sample !== undefined)
+        arrived(sample, Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1'));
       if (!isOpen) {
         isOpen = true;
         if (request.transport === 'websocket')
@@ -118,6 +147,7 @@ process.on('message', (message: OpenRequest | { op: 'report' | 'reset' }) => {
     );
     return;
   }
+  parseArrivals();
   const report: Report = {
     bytes,
     sampledBytes,
