@@ -36,25 +36,31 @@ let latencies: number[] = [];
 
 interface Arrival {
   readonly sample: Sample;
-  /** Nanoseconds, when its socket was read. */
-  readonly now: bigint;
+  /** By the monotonic clock. */
+  readonly nanos: bigint;
   readonly text: string;
 }
 
-/** Read in this turn of the event loop, by as many sockets at the most. */
+/** What waits to be parsed at most. */
+const ARRIVALS_MAX = 10_000;
+/** Parsing begins so long after the first arrival: what is measured is then over, and the next write of a slow load is not there yet. */
+const QUIET_MS = 2;
 let arrivals: Arrival[] = [];
+let timer: NodeJS.Timeout | undefined;
 
-/** Parsed once every socket of the turn was read: the watcher read last does not wait for what others are read for. */
-function arrived(sample: Sample, bytesRead: Buffer): void {
-  sampledBytes += bytesRead.length;
-  arrivals.push({ sample, now: process.hrtime.bigint(), text: bytesRead.toString('latin1') });
-  if (arrivals.length === 1) setImmediate(parseArrivals);
+// A watcher's bytes are parsed later: else each would wait until those of the watchers before it were, which no reader of one has to.
+function arrived(sample: Sample, text: string): void {
+  arrivals.push({ sample, nanos: process.hrtime.bigint(), text });
+  if (arrivals.length >= ARRIVALS_MAX) parseArrivals();
+  else timer ??= setTimeout(parseArrivals, QUIET_MS);
 }
 
 function parseArrivals(): void {
-  const turn = arrivals;
+  clearTimeout(timer);
+  timer = undefined;
+  const parsed = arrivals;
   arrivals = [];
-  for (const arrival of turn) arrival.sample.take(arrival);
+  for (const { nanos, sample, text } of parsed) sample.take(text, nanos);
 }
 
 /** What one watcher was sent, cut into whole events or frames. */
@@ -66,7 +72,8 @@ class Sample {
     this.#transport = transport;
   }
 
-  take({ now, text }: Arrival): void {
+  take(text: string, nanos: bigint): void {
+    sampledBytes += text.length;
     const whole = this.#rest + text;
     const end = this.#transport === 'sse' ? whole.lastIndexOf('\n\n') + 2 : framesEnd(whole);
     if (end < 2) {
@@ -76,7 +83,7 @@ class Sample {
     this.#rest = whole.slice(end);
     for (const match of whole.slice(0, end).matchAll(/\{"op":"put"(?:,"key":"[^"]*","value":\{"sent":"(\d+)")?/g)) {
       sampledEvents += 1;
-      if (match[1] !== undefined) latencies.push(Number(now - BigInt(match[1])) / 1000);
+      if (match[1] !== undefined) latencies.push(Number(nanos - BigInt(match[1])) / 1000);
     }
   }
 }
@@ -104,7 +111,8 @@ function openOne(request: OpenRequest, isSampled: boolean): Promise<void> {
     const take = (length: number, buffer: Uint8Array) => {
       bytes += length;
       lastMs = sharedMs();
-      if (sample !== undefined) arrived(sample, Buffer.from(buffer.buffer, buffer.byteOffset, length));
+      if (sample !== undefined)
+        arrived(sample, Buffer.from(buffer.buffer, buffer.byteOffset, length).toString('latin1'));
       if (!isOpen) {
         isOpen = true;
         if (request.transport === 'websocket')
@@ -139,6 +147,7 @@ process.on('message', (message: OpenRequest | { op: 'report' | 'reset' }) => {
     );
     return;
   }
+  parseArrivals();
   const report: Report = {
     bytes,
     sampledBytes,

@@ -12,6 +12,8 @@ import { SANDBOX } from './rest-read.ts';
 const ONE_WRITE_BYTES_MAX = 4096;
 /** Of a value that is kept prepared: all of them together stay below 4 MiB. */
 const PREPARED_BYTES_MAX = 1024;
+/** Keys whose last read is remembered, so that only what is read again is prepared: else a walk over all keys would prepare each. */
+const READ_ONCE_MAX = 4096;
 /** One strong tag: it is the entry's, or the value is sent. */
 const ONE_TAG = /^"[\x21\x23-\x7e]{0,100}"$/;
 
@@ -23,6 +25,8 @@ export class PlainKeyReader {
   readonly #core: Core;
   readonly #keyBytesMax: number;
   readonly #prepared = new PreparedAnswers();
+  /** Offsets of entries that were read, each at its own remainder. */
+  readonly #readOnce = new Float64Array(READ_ONCE_MAX);
   #epoch = '';
   #head = -1;
   #position = '';
@@ -72,20 +76,29 @@ export class PlainKeyReader {
     if (expires !== undefined && expires <= nowMicros) return undefined;
     const version = view.epochs.versionText(entry);
     const etag = `"${version}"`;
-    const notModified = entryHeaders(entry, this.#position, etag, version, nowMicros);
-    const headers = valueHeaders(entry, notModified);
-    if (!isTimed && end - start <= PREPARED_BYTES_MAX && view.partitions === 1) {
+    const headers = entryHeaders(entry, this.#position, etag, version, nowMicros);
+    if (ifNoneMatch === etag) return answerNotModified(response, headers);
+    if (!isTimed && end - start <= PREPARED_BYTES_MAX && view.partitions === 1 && this.#wasRead(entry.offset)) {
+      const notModified = [...headers];
+      addValueHeaders(headers, entry);
       const body = entry.record.toString('latin1', start, end);
       const prepared = { offset: entry.offset, etag, headers, notModified, body, head: this.#head };
       this.#prepared.set(key, prepared);
       return answerPrepared(response, prepared, ifNoneMatch);
     }
-    if (ifNoneMatch === etag) return answerNotModified(response, notModified);
+    addValueHeaders(headers, entry);
     response.writeHead(200, headers);
     // Latin-1 is each byte as it is, whatever it means. Node writes a text together with its headers.
     if (end - start <= ONE_WRITE_BYTES_MAX) response.end(entry.record.toString('latin1', start, end), 'latin1');
     else response.end(Buffer.copyBytesFrom(entry.record, start, end - start));
     return 200;
+  }
+
+  #wasRead(offset: number): boolean {
+    const at = offset % READ_ONCE_MAX;
+    if (this.#readOnce[at] === offset) return true;
+    this.#readOnce[at] = offset;
+    return false;
   }
 }
 
@@ -117,12 +130,10 @@ function entryHeaders(
   return headers;
 }
 
-function valueHeaders({ contentType, end, kind, start }: StoredEntry, common: readonly string[]): string[] {
-  const headers = [...common];
+function addValueHeaders(headers: string[], { contentType, end, kind, start }: StoredEntry): void {
   if (contentType !== undefined) {
     headers.push('x-content-type-options', 'nosniff');
     if (kind !== 'json') headers.push('content-security-policy', SANDBOX);
   }
   headers.push('content-type', contentType ?? JSON_TYPE, 'content-length', `${end - start}`);
-  return headers;
 }
