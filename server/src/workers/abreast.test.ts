@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Abreast } from './abreast.ts';
 
-function world(patienceMs = 60_000) {
+function world(patienceMs = 60_000, monotonicMs = () => performance.now()) {
   const state = { newest: 0 };
-  const abreast = new Abreast(() => state.newest, patienceMs);
+  const abreast = new Abreast(() => state.newest, monotonicMs, patienceMs);
   const [a, b, c] = [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
   for (const worker of [a, b, c]) {
     abreast.join(worker);
@@ -75,5 +75,27 @@ describe('an answer to a write', () => {
     assert.deepEqual(released, ['held', 'not held']);
     abreast.shown(c, 102);
     assert.deepEqual(released, ['held', 'not held', 'held again']);
+  });
+
+  test('waits no longer because a slow worker shows the steps before it one by one', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let nowMs = 0;
+    const { a, abreast, ask, b, c, released } = world(100, () => nowMs);
+    const pass = (ms: number) => {
+      nowMs += ms;
+      t.mock.timers.tick(ms);
+    };
+    abreast.leave(c);
+    ask(1, a, '1');
+    pass(40);
+    ask(2, a, '2');
+    ask(3, a, '3');
+    pass(50);
+    abreast.shown(b, 1);
+    assert.deepEqual(released, ['1']);
+    pass(49);
+    assert.deepEqual(released, ['1']);
+    pass(1);
+    assert.deepEqual(released, ['1', '2', '3']);
   });
 });

@@ -5,6 +5,7 @@ const CAUGHT_UP_STEPS = 16;
 
 interface Held {
   readonly step: number;
+  readonly untilMs: number;
   /** Waits for that itself before it answers. */
   readonly asker: object;
   readonly release: () => void;
@@ -15,18 +16,21 @@ interface Held {
  * written wherever it asks next. It stands between the log's answers and the channels. A worker that is stopped or busy for too long
  * is not waited for until it has caught up: reads there may be late, writes everywhere go on.
  *
- * Invariant: `#held` is in the order of steps, and its first waits for somebody; the timer runs exactly while there is one.
+ * Invariant: `#held` is in the order of steps, and its first waits for somebody; the timer runs exactly while there is one, and ends
+ * with the patience of the first.
  */
 export class Abreast {
   readonly #newest: () => number;
+  readonly #monotonicMs: () => number;
   readonly #patienceMs: number;
   readonly #workers = new Map<object, { shown: number; isLagging: boolean }>();
   readonly #held: Held[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** `newest` answers with the newest durable step. */
-  constructor(newest: () => number, patienceMs = PATIENCE_MS) {
+  constructor(newest: () => number, monotonicMs: () => number, patienceMs = PATIENCE_MS) {
     this.#newest = newest;
+    this.#monotonicMs = monotonicMs;
     this.#patienceMs = patienceMs;
   }
 
@@ -50,7 +54,7 @@ export class Abreast {
 
   /** Calls `release` once all but the asker show that step; within the call where they do already. */
   when(step: number, asker: object, release: () => void): void {
-    const held = { step, asker, release };
+    const held = { step, untilMs: this.#monotonicMs() + this.#patienceMs, asker, release };
     if (this.#held.length === 0 && this.#isReached(held)) {
       release();
       return;
@@ -81,14 +85,14 @@ export class Abreast {
   }
 
   #arm(): void {
-    if (this.#held.length === 0 || this.#timer !== undefined) return;
+    const [first] = this.#held;
+    if (first === undefined || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      const [first] = this.#held;
       for (const worker of this.#workers.values()) {
-        if (first !== undefined && worker.shown < first.step) worker.isLagging = true;
+        if (worker.shown < first.step) worker.isLagging = true;
       }
       this.#sweep();
-    }, this.#patienceMs);
+    }, first.untilMs - this.#monotonicMs());
   }
 }

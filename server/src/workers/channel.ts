@@ -28,9 +28,9 @@ export class Channel<Incoming, Outgoing> {
     socket.once('close', onClose);
   }
 
-  /** Bytes that the other process has not taken yet. */
-  get waitingBytes(): number {
-    return this.#socket.writableLength;
+  /** So much waits for the other process that `onDrain` calls back once all of it was taken. */
+  get isFull(): boolean {
+    return this.#socket.writableNeedDrain;
   }
 
   /** Dropped where the other process is gone. */
@@ -39,7 +39,7 @@ export class Channel<Incoming, Outgoing> {
     if (this.#turn.length === 1) process.nextTick(() => this.#write());
   }
 
-  /** Calls back when the other process has taken all that waits. */
+  /** Calls back when the channel was full and the other process has taken all that waited. */
   onDrain(listener: () => void): void {
     this.#socket.on('drain', listener);
   }

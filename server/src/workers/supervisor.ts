@@ -80,7 +80,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#times = { ...TIMES, ...options.times };
-    this.#abreast = new Abreast(options.step);
+    this.#abreast = new Abreast(options.step, options.monotonicMs);
     this.#places = Array.from({ length: options.count }, (_, index) => ({
       number: index + 1,
       worker: undefined,

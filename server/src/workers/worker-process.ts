@@ -5,8 +5,6 @@ import type { ProcessReport } from '../gateways/gateway.ts';
 import { Channel } from './channel.ts';
 import { fromPortable, type OwnerFrame, type OwnerNews, type WorkerFrame } from './frames.ts';
 
-/** A wake is owed instead of sent while a worker has not taken so much: it needs only the newest. */
-const WAKE_BACKLOG_MAX = 16 * 1024;
 /** Where the pipe is among the worker's descriptors. */
 export const CHANNEL_DESCRIPTOR = 4;
 
@@ -89,8 +87,9 @@ export class WorkerProcess {
     return this.#hasServed;
   }
 
+  /** Owed instead of sent while much waits that the worker has not taken: it needs only the newest. */
   wake(): void {
-    this.#isWakeOwed = this.#channel.waitingBytes > WAKE_BACKLOG_MAX;
+    this.#isWakeOwed = this.#channel.isFull;
     if (!this.#isWakeOwed) this.#channel.send({ kind: 'wake', ...this.#news() });
   }
 
