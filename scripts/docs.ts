@@ -4,6 +4,7 @@ import { ERROR_ABOUT, ERRORS, type ErrorCode } from '@latchkey/client';
 import { describeGroups, describeSettings, type SettingDescription } from '../server/src/config/describe.ts';
 import { settingsJsonSchema } from '../server/src/config/json-schema.ts';
 import { cliPage } from './cli-page.ts';
+import { httpPage } from './http-page.ts';
 
 const NOTE = '<!-- Made by `node --conditions=source scripts/docs.ts`; change the code, not this page. -->';
 
@@ -111,6 +112,7 @@ const pages = {
   'docs/latchkey.schema.json': schemaFile(),
   'docs/errors.md': errorsPage(),
   'docs/cli.md': cliPage(NOTE),
+  'docs/http.md': httpPage(NOTE),
 };
 const isCheck = process.argv.includes('--check');
 for (const [path, text] of Object.entries(pages)) {

@@ -74,7 +74,7 @@ function run(command: string, args: readonly string[], timeoutMs: number): Spawn
 }
 
 // A mirror that is being synchronised or another apt at work passes by itself, so each step is tried again.
-async function aptInstall(name: string): Promise<void> {
+async function aptInstall(name: string, how: string): Promise<void> {
   const steps = [
     { args: ['update', '-q'], timeoutMs: UPDATE_TIMEOUT_MS },
     { args: ['install', '-y', '-q', '--no-install-recommends', name], timeoutMs: INSTALL_TIMEOUT_MS },
@@ -85,9 +85,7 @@ async function aptInstall(name: string): Promise<void> {
       if (done.status === 0) break;
       const reason = done.error?.message ?? done.stderr.trim().split('\n').at(-1) ?? `exit ${done.status}`;
       if (attempt === ATTEMPTS_MAX) {
-        throw new Error(
-          `apt-get ${args.join(' ')} failed ${ATTEMPTS_MAX} times, lastly with: ${reason}. ${CHROMIUM_HOW}`,
-        );
+        throw new Error(`apt-get ${args.join(' ')} failed ${ATTEMPTS_MAX} times, lastly with: ${reason}. ${how}`);
       }
       await sleep(attempt * 5000);
     }
@@ -100,13 +98,43 @@ const chromium: Service = {
   async start() {
     if (findChromium() === undefined && process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
       process.stdout.write('chromium: not found, installing the distribution’s with apt-get\n');
-      await aptInstall('chromium');
+      await aptInstall('chromium', CHROMIUM_HOW);
     }
     return { env: { LATCHKEY_CHROMIUM: requireChromium() }, stop: async () => {} };
   },
 };
 
-export const SERVICES: readonly Service[] = [chromium];
+/** The path of a reverse proxy. @throws Error that says how to get it. */
+export function requireProxy(name: 'nginx' | 'haproxy'): string {
+  const path = onPath([name]) ?? [`/usr/sbin/${name}`, `/usr/local/sbin/${name}`].find(isExecutable);
+  if (path === undefined) throw new Error(proxyHow(name));
+  return path;
+}
+
+function proxyHow(name: string): string {
+  return `${name} was not found. Install it (Debian: \`apt-get install ${name}\`), or leave its tests out with LATCHKEY_SKIP=${name}.`;
+}
+
+function proxy(name: 'nginx' | 'haproxy'): Service {
+  return {
+    name,
+    support: `test/support/${name}.ts`,
+    async start() {
+      const isThere = onPath([name]) !== undefined || isExecutable(`/usr/sbin/${name}`);
+      // Where systemd runs, the package would start a server of its own on port 80; nobody asked for that.
+      const mayInstall =
+        process.getuid?.() === 0 && existsSync('/etc/debian_version') && !existsSync('/run/systemd/system');
+      if (!isThere && mayInstall) {
+        process.stdout.write(`${name}: not found, installing the distribution’s with apt-get\n`);
+        await aptInstall(name, proxyHow(name));
+      }
+      requireProxy(name);
+      return { env: {}, stop: async () => {} };
+    },
+  };
+}
+
+export const SERVICES: readonly Service[] = [chromium, proxy('nginx'), proxy('haproxy')];
 
 /** The services that `names` lists. @throws Error naming the ones that exist. */
 export function servicesNamed(names: readonly string[]): readonly Service[] {

@@ -1,0 +1,8 @@
+/** HAProxy for tests. Importing this module is how a test file says that it needs it (scripts/services.ts). */
+import { requireProxy } from '../../scripts/services.ts';
+import type { ProxyProgram } from './shown-proxy.ts';
+
+export const haproxy: ProxyProgram = {
+  language: 'haproxy',
+  command: (file) => [requireProxy('haproxy'), '-db', '-f', file],
+};
