@@ -28,10 +28,15 @@ function supervise(scope: TestContext, count: number, hows: readonly string[], t
   const hopeless = Promise.withResolvers<Error>();
   let onGone = () => {};
   let goneCount = 0;
+  let refused = 0;
   const supervisor = new Supervisor({
     count,
     spawn: () => {
-      const how = hows[Math.min(children.length, hows.length - 1)] as string;
+      const how = hows[Math.min(children.length + refused, hows.length - 1)] as string;
+      if (how === 'refuse') {
+        refused += 1;
+        throw new Error('spawn ENOMEM');
+      }
       const child = spawn(process.execPath, ['--conditions=source', STAND_IN, how], {
         stdio: ['ignore', 'ignore', 'inherit', 'ignore', 'pipe'],
       });
@@ -103,6 +108,16 @@ describe('a supervisor of workers', () => {
     assert.match((await hopeless).message, /worker 1/);
     assert.equal(children.length, 5);
     assert.match(errors.at(-1)?.message ?? '', /worker 1 died 5 times in a row before it served: giving up/);
+  });
+
+  test('tries again where the system starts no process, and goes on meanwhile', async (t) => {
+    const { children, errors, gone, supervisor } = supervise(t, 1, ['serve', 'refuse', 'refuse', 'serve']);
+    await supervisor.start();
+    children[0]?.kill('SIGKILL');
+    await gone(1);
+    while (supervisor.counts().serving < 1) await turn();
+    assert.deepEqual(supervisor.counts(), { serving: 1, restarts: 3 });
+    assert.ok(errors.some(({ message }) => /worker 1 could not be started; it is tried again/.test(message)));
   });
 
   test('does not count deaths before it served against one that served in between', async (t) => {

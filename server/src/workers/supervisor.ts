@@ -161,13 +161,11 @@ export class Supervisor {
   }
 
   #replace(place: Place, worker: WorkerProcess, { code, reason, signal }: WorkerEnd, livedMs: number): void {
-    const { logger, onGone, onHopeless, random } = this.#options;
     place.worker = undefined;
     this.#abreast.leave(worker);
-    onGone();
+    this.#options.onGone();
     if (this.#isStopping) return;
-    const { backoffMaxMs, backoffMinMs, failedStartsMax, provenMs } = this.#times;
-    place.deaths = livedMs < provenMs ? place.deaths + 1 : 1;
+    place.deaths = livedMs < this.#times.provenMs ? place.deaths + 1 : 1;
     place.failedStarts = worker.wasServing ? 0 : place.failedStarts + 1;
     const fields = {
       worker: place.number,
@@ -176,21 +174,37 @@ export class Supervisor {
       signal,
       ...(reason === undefined ? {} : { err: reason }),
     };
+    const how = `died (${signal ?? `exit code ${code}`}); its connections are gone, another takes its place`;
+    this.#beginLater(place, fields, how, reason);
+  }
+
+  #beginLater(place: Place, fields: object, how: string, reason: Error | undefined): void {
+    const { logger, onHopeless, random } = this.#options;
+    const { backoffMaxMs, backoffMinMs, failedStartsMax } = this.#times;
     if (place.failedStarts >= failedStartsMax) {
       logger.error(fields, `worker ${place.number} died ${failedStartsMax} times in a row before it served: giving up`);
       onHopeless(reason ?? new Error(`worker ${place.number} cannot be started`));
       return;
     }
     const waitMs = random() * Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(place.deaths, 20));
-    logger.error(
-      fields,
-      `worker ${place.number} died (${signal ?? `exit code ${code}`}); its connections are gone, another takes its place`,
-    );
+    logger.error(fields, `worker ${place.number} ${how}`);
     place.timer = setTimeout(() => {
       place.timer = undefined;
       place.restarts += 1;
-      this.#begin(place);
+      this.#beginAgain(place);
     }, waitMs);
+  }
+
+  // A machine without memory or descriptors to spare starts no process: that must not end this one, which has the log.
+  #beginAgain(place: Place): void {
+    try {
+      this.#begin(place);
+    } catch (error) {
+      place.deaths += 1;
+      place.failedStarts += 1;
+      const fields = { worker: place.number, err: error };
+      this.#beginLater(place, fields, 'could not be started; it is tried again', error as Error);
+    }
   }
 
   #ping(): void {
