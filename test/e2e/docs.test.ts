@@ -12,7 +12,8 @@ for (const page of PAGES) {
     let server: ServerProcess;
     let shell: PageShell;
     before(async () => {
-      server = await ServerProcess.start();
+      // `progress` comes when it comes, between what the pages show.
+      server = await ServerProcess.start({ env: { LATCHKEY_FEED_PROGRESS_INTERVAL: '10m' } });
       shell = await PageShell.open(server, steps);
     });
     after(async () => {

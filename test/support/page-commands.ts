@@ -89,8 +89,10 @@ export class PageShell {
     if (kind === 'watch') this.#watches.set(command, this.#watch(command));
     const watch = this.#watches.get(command) as Watch;
     const { length } = masked(expected);
-    await watch.waiting.until('all that the page shows', () => masked(watch.printed).length >= length);
-    return masked(watch.printed).slice(0, length);
+    // Whole lines only: half a time is not masked yet.
+    const printed = () => masked(watch.printed.slice(0, watch.printed.lastIndexOf('\n') + 1));
+    await watch.waiting.until('all that the page shows', () => printed().length >= length);
+    return printed().slice(0, length);
   }
 
   close(): void {

@@ -1,9 +1,9 @@
-// A link that leads nowhere is found here, not by a reader.
+// A link that leads nowhere, or a reference page that is out of date, is found here, not by a reader.
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, test } from 'node:test';
-import { ROOT } from './support/server-process.ts';
+import { ROOT, runToEnd } from './support/server-process.ts';
 
 const PAGES = [...['.', 'client', 'dashboard', 'server', 'test/guarantees'].flatMap(pagesIn), ...pagesIn('docs')];
 
@@ -44,6 +44,12 @@ function problemOf(page: string, link: string): string | undefined {
 }
 
 describe('documents', () => {
+  test('the reference pages are what the code says', async () => {
+    const command = [process.execPath, '--conditions=source', join(ROOT, 'scripts/docs.ts'), '--check'];
+    const { code, stderr } = await runToEnd(command, { cwd: ROOT });
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+
   test('every relative link and anchor leads somewhere', () => {
     const problems = PAGES.flatMap((page) =>
       [...prose(page).matchAll(/\]\((?![a-z]+:)([^)\s]+)\)/g)].map(([, link]) => problemOf(page, link as string)),
