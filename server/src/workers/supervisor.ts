@@ -178,7 +178,7 @@ export class Supervisor {
     this.#beginLater(place, fields, how, reason);
   }
 
-  #beginLater(place: Place, fields: object, how: string, reason: Error | undefined): void {
+  #beginLater(place: Place, fields: Readonly<Record<string, unknown>>, how: string, reason: Error | undefined): void {
     const { logger, onHopeless, random } = this.#options;
     const { backoffMaxMs, backoffMinMs, failedStartsMax } = this.#times;
     if (place.failedStarts >= failedStartsMax) {
