@@ -50,7 +50,10 @@ export function temporaryFolder(scope: Scope, name = 'test'): string {
 /** The environment without what the developer's shell may say to a Latchkey server. */
 export function cleanEnvironment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(LATCHKEY_|PORT$|LOG_LEVEL$|CLUSTER$|NODE_OPTIONS$|NODE_TEST|npm_|CI$|NO_COLOR$|FORCE_COLOR$|NODE_DISABLE_COLORS$)/.test(name),
+    ([name]) =>
+      !/^(LATCHKEY_|PORT$|LOG_LEVEL$|CLUSTER$|NODE_OPTIONS$|NODE_TEST|npm_|CI$|NO_COLOR$|FORCE_COLOR$|NODE_DISABLE_COLORS$)/.test(
+        name,
+      ),
   );
   return { ...Object.fromEntries(kept), ...env };
 }
