@@ -9,8 +9,8 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { EXCEPTED } from '../support/excepted-commands.ts';
 import { put } from '../support/http-client.ts';
-import { cleanEnvironment, ROOT, ServerProcess } from '../support/server-process.ts';
-import { pages, shownCommands } from '../support/shown-commands.ts';
+import { cleanEnvironment, ROOT, runLatchkey, ServerProcess, temporaryFolder } from '../support/server-process.ts';
+import { pages, shownBlocks, shownCommands } from '../support/shown-commands.ts';
 
 /** docs.test.ts runs what these show after `$ `, and compares it. */
 const COMPARED = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md'];
@@ -128,6 +128,17 @@ describe('the commands that the pages show', { concurrency: 2 }, () => {
       for (const command of commands) test(command, async () => assert.equal(await folder.run(command), 'done'));
     });
   }
+
+  test('every yaml block is settings that load', async (t) => {
+    const file = join(temporaryFolder(t), 'latchkey.yaml');
+    for (const [page, text] of pages().flatMap((page) =>
+      shownBlocks(page, 'yaml').map((text) => [page, text] as const),
+    )) {
+      writeFileSync(file, text);
+      const { code, stderr } = await runLatchkey(['config', 'check', '--config', file]);
+      assert.deepEqual([page, code, stderr], [page, 0, '']);
+    }
+  });
 
   test('an exception that no page shows any more is gone from the list', () => {
     const left = EXCEPTED.filter(

@@ -30,6 +30,13 @@ export function shownCommands(page: string): readonly ShownCommand[] {
     .map((command) => ({ page, command }));
 }
 
+/** The blocks of a language, such as `yaml`. */
+export function shownBlocks(page: string, language: string): readonly string[] {
+  return [...readFileSync(join(ROOT, page), 'utf8').matchAll(BLOCK)]
+    .filter(([, name]) => name === language)
+    .map(([, , text]) => text as string);
+}
+
 function commandsOf(language: string, text: string): readonly string[] {
   const lines = text
     .replaceAll('\\\n', '\\\0')
@@ -38,6 +45,8 @@ function commandsOf(language: string, text: string): readonly string[] {
     .map((line) => line.replaceAll('\0', '\n'));
   const bare = (line: string) => line.replace(/\s+#\s.*$/, '').trim();
   if (language === 'sh') return lines.map(bare).filter((line) => line !== '' && !line.startsWith('#'));
+  if (/^(bash|shell|console|zsh)$/.test(language))
+    throw new Error(`A block of commands is \`sh\`, or has \`$ \` and no language, but got ${language}: ${text}`);
   if (language !== '') return [];
   const prompted = lines.filter((line) => line.startsWith('$ '));
   if (prompted.length > 0) return prompted.map((line) => bare(line.slice(2)));
