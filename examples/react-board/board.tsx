@@ -32,9 +32,7 @@ export function Board({ client }: { readonly client: LatchkeyClient }) {
       </header>
       <main>
         <p className="about" role="status">
-          {isLive
-            ? 'Click a target to change it; every open page shows it at once.'
-            : 'The server is away. What is shown is what was last known; it comes back by itself.'}
+          {aboutText(isLive, entries.length)}
         </p>
         <ul className="rooms">
           {names.map((name) => (
@@ -47,6 +45,12 @@ export function Board({ client }: { readonly client: LatchkeyClient }) {
       </main>
     </>
   );
+}
+
+function aboutText(isLive: boolean, entryCount: number): string {
+  if (isLive) return 'Change a target, and every open page shows it at once.';
+  if (entryCount === 0) return 'Asking the server.';
+  return 'The server is away. What is shown is what was last known; it comes back by itself.';
 }
 
 interface RoomProps {
