@@ -4,7 +4,7 @@ const COLUMNS = ['time', 'to', 'train', 'track', 'remark'];
 
 /** The last entry of every key: that is all there is to keep. */
 const entries = new Map();
-const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const find = (id) => document.getElementById(id);
 
 const watch = new EventSource('/v1/watch?prefix=departure.');
 watch.onmessage = ({ data }) => {

@@ -58,7 +58,12 @@ export async function servePage(folder: string, port: number, server: URL): Prom
     forwardUpgrade(request, socket, head, server);
   });
   http.listen(port, '127.0.0.1');
-  await once(http, 'listening');
+  // Rejects where it can't listen.
+  await once(http, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    const why =
+      cause.code === 'EADDRINUSE' ? 'is taken; give another --port, or none' : `can't be had: ${cause.message}`;
+    throw new Error(`Port ${port} of 127.0.0.1 ${why}.`, { cause });
+  });
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/`;
   return { url, close: () => closed(http, sockets) };
 }

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { openBrowser } from '../support/chromium.ts';
 import { put } from '../support/http-client.ts';
-import { cleanEnvironment, ROOT, ServerProcess } from '../support/server-process.ts';
+import { cleanEnvironment, ROOT, runToEnd, ServerProcess } from '../support/server-process.ts';
 
 const WAIT = { timeout: 30_000 };
 
@@ -116,5 +117,80 @@ describe('the React board', () => {
       assert.deepEqual(shown, expected);
     }
     assert.deepEqual(printed, []);
+  });
+
+  test('sets a value from the page, and says so when somebody else was first', async (t) => {
+    const server = await ServerProcess.start({}, t);
+    await put(server.url, 'room.hall.target', 20);
+    const example = await startExample(t, ['react-board', '--server', server.url, '--no-writer']);
+    const { page, printed } = await openPage(t, example.url);
+    await status(page, 'live');
+    const input = page.locator('[data-key="room.hall.target"] input');
+    await input.fill('21.5');
+    await input.press('Enter');
+    await page.getByText('applied').waitFor(WAIT);
+    assert.equal(await (await fetch(`${server.url}/v1/keys/room.hall.target`)).text(), '21.5');
+    await input.fill('23');
+    await put(server.url, 'room.hall.target', 17);
+    await input.press('Enter');
+    await page.getByText('conflict: it is 17 by now').waitFor(WAIT);
+    assert.equal(await input.inputValue(), '17');
+    assert.deepEqual(printed, []);
+  });
+});
+
+const isRunning = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe('an example with a server of its own', { concurrency: 3 }, () => {
+  for (const [name, row] of [
+    ['board', '[data-key^="departure."]'],
+    ['telemetry', '[data-key="machine.cpu.0"][data-old="false"]'],
+    ['react-board', '[data-key^="room."][data-old="false"]'],
+  ] as const) {
+    test(`${name} fills its page, is back after kill -9 without a line in the console, and Ctrl-C ends all of it`, async (t) => {
+      const example = await startExample(t, [name]);
+      const started = example.lines.join('\n');
+      const pid = Number(/process (\d+), data in/.exec(started)?.[1]);
+      const data = /data in (\S+)\.$/m.exec(started)?.[1] as string;
+      const { page, printed } = await openPage(t, example.url);
+      await status(page, 'live');
+      await page.locator(row).first().waitFor(WAIT);
+      process.kill(pid, 'SIGKILL');
+      await status(page, 'waiting');
+      await page.locator('[data-old="true"]').first().waitFor(WAIT);
+      await status(page, 'live');
+      await page.locator(row).first().waitFor(WAIT);
+      assert.deepEqual(printed, []);
+
+      example.child.kill('SIGINT');
+      const [code] = await once(example.child, 'exit');
+      assert.equal(code, 0);
+      const second = Number(/as process (\d+)/.exec(example.lines.join('\n'))?.[1]);
+      assert.deepEqual([isRunning(pid), isRunning(second), existsSync(data)], [false, false, false]);
+    });
+  }
+
+  test('an unknown name, a bad port and a port that is taken are said in a line', async (t) => {
+    const { child, url } = await startExample(t, ['board']);
+    const port = new URL(url).port;
+    const cases = [
+      [['bord'], /no example "bord"/],
+      [['board', '--port', '70000'], /--port takes a port, but got "70000"/],
+      [['board', '--server', 'nowhere'], /--server takes a URL/],
+      [['board', '--port', port], new RegExp(`Port ${port} of 127.0.0.1 is taken`)],
+    ] as const;
+    for (const [args, expected] of cases) {
+      const command = [process.execPath, '--conditions=source', join(ROOT, 'examples/run.ts'), ...args];
+      const { code, stderr } = await runToEnd(command);
+      assert.equal(code, 2);
+      assert.match(stderr, expected);
+    }
+    assert.equal(child.exitCode, null);
   });
 });
