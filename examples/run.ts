@@ -65,17 +65,18 @@ async function run(options: ReturnType<typeof read>): Promise<void> {
   const folder = join(import.meta.dirname, options.name);
   const { about, write } = (await import(join(folder, 'writer.ts'))) as Writer;
   let { server } = options;
+  let where = '';
   if (server === undefined) {
     const data = options.data ?? mkdtempSync(join(tmpdir(), 'latchkey-example-'));
     if (options.data === undefined) ends.defer(() => rmSync(data, { recursive: true, force: true }));
     const embedded = await EmbeddedServer.start({ data, port: Number(options['server-port']), say });
     ends.defer(() => embedded.close());
     server = embedded.url;
-    say(`${about}\nThe server: ${server}, process ${embedded.pid}, data in ${data}.`);
-    say(`Try \`kill -9 ${embedded.pid}\` and look at the page: it is started again after 3 s.`);
-  } else say(`${about}\nThe server: ${server}.`);
+    where += `, process ${embedded.pid}, data in ${data}.\nTry \`kill -9 ${embedded.pid}\` and look at the page: the server is started again after 3 s`;
+  }
   const page = await servePage(folder, Number(options.port), new URL(server));
   ends.defer(() => page.close());
+  say(`${about}\nThe server: ${server}${where}.`);
   say(`Open ${page.url}   (Ctrl-C stops everything)`);
   if (!options['no-writer']) await write({ server, signal, say });
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));

@@ -13,7 +13,7 @@ import type { Service } from './service/service.ts';
 import { SERVICES, servicesNamed, startServices } from './services.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const FOLDERS = ['client', 'server', 'dashboard', 'test', 'bench', 'scripts'];
+const FOLDERS = ['client', 'server', 'dashboard', 'test', 'bench', 'scripts', 'examples'];
 const TEST_TIMEOUT_MS = 180_000;
 const CONCURRENCY = 2;
 /** A test file that never ends must not hold up CI for hours; `--test-timeout` ends tests only, not files. */

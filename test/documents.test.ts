@@ -5,7 +5,20 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { ROOT, runToEnd } from './support/server-process.ts';
 
-const PAGES = [...['.', 'client', 'dashboard', 'server', 'test/guarantees'].flatMap(pagesIn), ...pagesIn('docs')];
+const PAGES = [
+  ...[
+    '.',
+    'client',
+    'dashboard',
+    'server',
+    'test/guarantees',
+    'examples',
+    'examples/board',
+    'examples/react-board',
+    'examples/telemetry',
+  ].flatMap(pagesIn),
+  ...pagesIn('docs'),
+];
 
 function pagesIn(folder: string): readonly string[] {
   return readdirSync(join(ROOT, folder))

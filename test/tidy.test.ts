@@ -20,7 +20,7 @@ import {
 } from './support/house-rules.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
-const TEXT = /\.(?:ts|js|mjs|json|html|css|md|yaml|yml|sh|lua)$|^\.ci\/|^\.npmrc$|^\.gitignore$|Dockerfile/;
+const TEXT = /\.(?:tsx?|js|mjs|json|html|css|md|yaml|yml|sh|lua)$|^\.ci\/|^\.npmrc$|^\.gitignore$|Dockerfile/;
 
 const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   cwd: ROOT,
@@ -148,6 +148,19 @@ describe('the rules of the house find what is planted', () => {
   test('a client with a dependency, and a page that imports the server', () => {
     finds(importTable, 'client/src/a.ts', "import { b } from 'node:buffer';", /no dependencies/);
     finds(importTable, 'dashboard/src/a.ts', "import '../../server/src/main.ts';", /only tests/);
+  });
+  test('an example that imports more than a reader of it would have', () => {
+    finds(
+      importTable,
+      'examples/board/writer.ts',
+      "import { x } from '../../server/src/main.ts';",
+      /start the server by its bin/,
+    );
+    finds(importTable, 'examples/board/page.tsx', "import { x } from 'lodash';", /more than an example may import/);
+    assert.deepEqual(
+      importTable([{ path: 'examples/board/page.tsx', text: "import { x } from '@latchkey/client';" }]),
+      [],
+    );
   });
   test('the wall clock, the console and the environment, but not in comments', () => {
     finds(bannedCalls, 'server/src/feed/a.ts', 'const now = Date.now();', /a\.ts:1: .*Clock/);

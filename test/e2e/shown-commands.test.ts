@@ -16,7 +16,7 @@ import { pages, shownBlocks, shownCommands } from '../support/shown-commands.ts'
 const COMPARED = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md'];
 const TIMEOUT_MS = 30_000;
 const STILL_RUNS =
-  /^(LATCHKEY_\S+ )*(npm start|latchkey serve)\b|^(latchkey|npm run -s \S+ --( --server-address \S+)?) watch\b/;
+  /^(LATCHKEY_\S+ )*(npm start|latchkey serve|npm run (-s )?example)\b|^(latchkey|npm run -s \S+ --( --server-address \S+)?) watch\b/;
 
 const ENTRY = '{"key":"e.1","value":1,"version":"5pfgy2tp.1","updated":"2026-11-20T12:00:00Z"}\n';
 const FILES: Readonly<Record<string, string | Buffer>> = {
@@ -65,6 +65,7 @@ class Folder {
       detached: true,
       env: cleanEnvironment({
         HOME: this.path,
+        TMPDIR: this.path,
         PATH: `${this.path}/bin:${process.env.PATH}`,
         LATCHKEY_SERVER: this.#server.url,
         LATCHKEY_HTTP_PORT: '0',

@@ -15,7 +15,7 @@ export type Rule = (files: readonly SourceFile[]) => readonly string[];
 export const LINES_MAX = 400;
 
 export const isTest = (path: string): boolean => /\.(test|suite|fixture)\.ts$/.test(path) || path.startsWith('test/');
-const isScript = (path: string): boolean => /\.(ts|js|mjs)$/.test(path);
+const isScript = (path: string): boolean => /\.(tsx?|js|mjs)$/.test(path);
 
 /** The same text with comments blanked out, so that line numbers stay and prose breaks no rule. */
 export function withoutComments(text: string): string {
@@ -60,7 +60,7 @@ const BANS: readonly Ban[] = [
   {
     pattern: /(?:[:<,|&(]\s*|\bas\s+)any\b(?!\w|['"`])(?=\s*(?:[;,)>=\]}|&[]|$))/,
     says: 'is `any`; use `unknown` and narrow it',
-    where: (path) => path.endsWith('.ts'),
+    where: (path) => /\.tsx?$/.test(path),
   },
   {
     pattern: /@ts-(?:ignore|expect-error|nocheck)|biome-ignore/,
@@ -165,7 +165,19 @@ function serverImportFault(path: string, specifier: string): string | undefined 
   return `is not a contract of ${folder}/; import ${contracts.join(' or ') || 'its contract'}, or have main.ts hand the thing in`;
 }
 
-/** Which folder may import which: `client` ← `server`, `dashboard`; inside the server only contracts of other stages. */
+/** Examples show what anybody can do who has the package; their host also bundles. */
+function exampleImportFault(path: string, specifier: string): string | undefined {
+  if (specifier.startsWith('.')) {
+    return target(path, specifier).startsWith('examples/')
+      ? undefined
+      : 'leaves examples/; they start the server by its bin';
+  }
+  if (/^(?:@latchkey\/client$|react$|react-dom\/|node:)/.test(specifier)) return undefined;
+  if (specifier === 'esbuild' && path === 'examples/host/page-server.ts') return undefined;
+  return 'is more than an example may import: @latchkey/client, react, and what Node has';
+}
+
+/** Which folder may import which: `client` ← `server`, `dashboard`, `examples`; inside the server only contracts of other stages. */
 export const importTable: Rule = (files) => {
   const faults: string[] = [];
   for (const { path, text } of files) {
@@ -181,8 +193,17 @@ export const importTable: Rule = (files) => {
         const why = serverImportFault(path, specifier);
         if (why !== undefined) say(why);
       }
+      if (path.startsWith('examples/')) {
+        const why = exampleImportFault(path, specifier);
+        if (why !== undefined) say(why);
+      }
       const leadsToServer = specifier === 'latchkey' || target(path, specifier).startsWith('server/');
-      if (leadsToServer && !path.startsWith('server/') && !path.startsWith('scripts/')) {
+      if (
+        leadsToServer &&
+        !path.startsWith('examples/') &&
+        !path.startsWith('server/') &&
+        !path.startsWith('scripts/')
+      ) {
         say('is the server; only tests and scripts import it, everything else talks to it by its protocols');
       }
     }
@@ -200,13 +221,13 @@ export const unusedFiles: Rule = (files) => {
   );
   const isNamed = (path: string) => {
     const name = posix.basename(path);
-    const quoted = new RegExp(`[/'"\` ]${name.replaceAll('.', '\\.').replace(/\\\.ts$/, '\\.(?:ts|js)')}\\b`);
+    const quoted = new RegExp(`[/'"\` ]${name.replaceAll('.', '\\.').replace(/\\\.tsx?$/, '\\.(?:tsx?|js)')}\\b`);
     return files.some(
-      (file) => file.path !== path && /\.(?:ts|js|json|html)$/.test(file.path) && quoted.test(file.text),
+      (file) => file.path !== path && /\.(?:tsx?|js|json|html)$/.test(file.path) && quoted.test(file.text),
     );
   };
   return scripts
-    .filter(({ path }) => !path.endsWith('.test.ts') && !path.startsWith('examples/'))
+    .filter(({ path }) => !path.endsWith('.test.ts'))
     .filter(({ path }) => !imported.has(path) && !isNamed(path))
     .map(({ path }) => `${path}:1: nothing imports or names this file; use it or remove it.`);
 };

@@ -11,7 +11,8 @@ export interface ShownCommand {
   readonly command: string;
 }
 
-const FOLDERS = ['.', 'client', 'dashboard', 'server', 'test/guarantees', 'docs'];
+const EXAMPLES = ['board', 'react-board', 'telemetry'].map((name) => `examples/${name}`);
+const FOLDERS = ['.', 'client', 'dashboard', 'server', 'test/guarantees', 'docs', 'examples', ...EXAMPLES];
 const BLOCK = /^```(.*)\n([\s\S]*?)^```$/gm;
 const OURS = /^(latchkey|kvs-cli|npm|npx|node|curl|docker|git) /;
 
