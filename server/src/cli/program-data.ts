@@ -167,7 +167,7 @@ function addLag(program: Command): void {
     )
     .option('--writer <url>', 'where to write: redis://, rediss://, http:// or https:// (default: the server)')
     .option(
-      '--observe <path[@url]>',
+      '--observe <path[+style][@url]>',
       'keyspace, tracking, pubsub, stream, sse, websocket, resp or poll:100ms, there or, without a URL, where the writer ' +
         'writes (repeatable; default sse, websocket and poll:100ms; of a Redis keyspace, tracking and poll:100ms)',
       collect,
@@ -190,7 +190,7 @@ function addLag(program: Command): void {
         'latchkey lag',
         'latchkey lag --observe sse --observe websocket@http://127.0.0.1:23334 --style both',
         'latchkey lag --writer redis://127.0.0.1:6379 --observe keyspace --observe tracking@redis://127.0.0.1:6380',
-        'latchkey lag --writer redis://127.0.0.1:6379 --seed-output',
+        'latchkey lag --writer redis://keydb_01 --observe keyspace+callback@redis://keydb_02 --observe keyspace+iterator@redis://keydb_03 --seed-output',
         'latchkey lag --only writer --handshake pong      # and elsewhere: latchkey lag --only observers --handshake pong',
         "latchkey lag --json | jq '.observers[] | {path, p99: .lagMicros.p99}'",
       )}

@@ -36,7 +36,7 @@ async function hearByWatch(
   const watch = client.watch(
     { prefixes: [key] },
     (event) => {
-      if (event.op === 'live') live.resolve();
+      if (event.op === 'synced') live.resolve();
       if (event.op === 'put' && typeof event.value === 'string') hear(event.key, event.value);
     },
     { from: 'now', onRetry: (error) => live.reject(error) },

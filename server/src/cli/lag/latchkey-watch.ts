@@ -5,6 +5,12 @@ import type { PathAdapter } from './path.ts';
 export const observeSse: PathAdapter = (place, options) => observeWatch('sse', place, options);
 export const observeWebsocket: PathAdapter = (place, options) => observeWatch('websocket', place, options);
 
+/** Node's WebSocket sends headers, unlike a browser's. */
+function loginBy(token: string) {
+  const headers = { authorization: `Bearer ${token}` };
+  return { token, openWebSocket: (url: string) => new WebSocket(url, { headers }) };
+}
+
 async function observeWatch(
   transport: 'sse' | 'websocket',
   place: Parameters<PathAdapter>[0],
@@ -12,11 +18,11 @@ async function observeWatch(
 ) {
   if (place.kind !== 'latchkey') throw new LatchkeyError('internal', `${place.url} was to be watched as a Latchkey.`);
   const { server, token } = place;
-  const client = new LatchkeyClient({ server, transport, ...(token === undefined ? {} : { token }) });
+  const client = new LatchkeyClient({ server, transport, ...(token === undefined ? {} : loginBy(token)) });
   const live = Promise.withResolvers<void>();
   const take = (event: WatchEvent) => {
     if (event.op === 'put') hear(typeof event.value === 'string' ? event.value : JSON.stringify(event.value));
-    if (event.op === 'live') live.resolve();
+    if (event.op === 'synced') live.resolve();
   };
   let isLive = false;
   const options: WatchOptions = {

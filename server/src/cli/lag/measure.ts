@@ -68,6 +68,8 @@ class Measurement {
   #run: string | undefined;
   #written = 0;
   #hasOneClock = true;
+  /** What breaks from here on was broken here. */
+  #isClosing = false;
 
   constructor(plan: Plan, host: Host, run: string, signal: AbortSignal) {
     this.#plan = plan;
@@ -97,11 +99,12 @@ class Measurement {
   async run(): Promise<void> {
     if (this.#writer === undefined) return await this.#listen();
     await this.#tryOut(this.#writer);
-    const startedAt = performance.now();
     for (let sequence = 1; sequence <= this.#plan.count && !this.#signal.aborted; sequence += 1) {
+      const startedAt = this.#host.micros();
       await this.#write(this.#writer, sequence);
       this.#written = sequence;
-      await pause(startedAt + sequence * this.#plan.intervalMs - performance.now(), this.#signal);
+      // From the one before: a write that took long must not be followed by a burst.
+      await pause(this.#plan.intervalMs - (this.#host.micros() - startedAt) / 1000, this.#signal);
     }
     const last = this.#written;
     const slowest = Math.max(0, ...this.#observers.map(({ plan }) => plan.everyMs));
@@ -121,6 +124,7 @@ class Measurement {
 
   /** Removes what was not there before. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     for (const each of this.#open.splice(0).reverse()) await each.close();
     if (this.#writer === undefined) return;
     for (const key of this.#leftovers) await this.#writer.remove(key).catch(() => {});
@@ -131,6 +135,7 @@ class Measurement {
     const { channel, handshake, key, setsNotifications, stream } = this.#plan;
     const { everyMs, path, place, style } = observed.plan;
     const onTrouble = (error: unknown) => {
+      if (this.#isClosing) return;
       observed.troubles += 1;
       observed.trouble = error instanceof Error ? error.message : String(error);
     };

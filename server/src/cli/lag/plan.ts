@@ -112,10 +112,10 @@ function observersOf(
   options: LagOptions,
   environment: Environment,
 ): readonly ObserverPlan[] {
-  const [, name, every, url] = /^([a-z]+)(?::([^@]+))?(?:@(.+))?$/.exec(spec) ?? [];
+  const [, name, every, style, url] = /^([a-z]+)(?::([^@+]+))?(?:\+(callback|iterator))?(?:@(.+))?$/.exec(spec) ?? [];
   const path = PATHS.find((each) => each === name);
   if (path === undefined || (every !== undefined && path !== 'poll')) {
-    throw usage('--observe', `--observe takes PATH[@URL] with one of ${takes()}, but got ${quote(spec)}.`);
+    throw usage('--observe', `--observe takes PATH[+STYLE][@URL] with one of ${takes()}, but got ${quote(spec)}.`);
   }
   const everyMs = path === 'poll' ? duration('--observe poll', every ?? '100ms') : 0;
   if (path === 'poll' && everyMs < 1) throw usage('--observe', 'poll takes a time from 1ms, such as poll:100ms.');
@@ -129,7 +129,9 @@ function observersOf(
     );
   }
   // A poll has no events to listen for: both styles are the same loop.
-  return (path === 'poll' ? styles.slice(0, 1) : styles).map((style) => ({ path, everyMs, style, place }));
+  return (style === undefined ? styles : [style as Style])
+    .slice(0, path === 'poll' ? 1 : 2)
+    .map((each) => ({ path, everyMs, style: each, place }));
 }
 
 function takes(): string {

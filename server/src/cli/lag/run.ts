@@ -40,6 +40,9 @@ async function print(lines: readonly string[]): Promise<void> {
 
 function remarkTroubles({ observers }: Measured): void {
   for (const { plan, trouble, troubles } of observers) {
-    if (trouble !== undefined) remark(`${shownPath(plan)}: ${troubles} times in trouble, lastly: ${visible(trouble)}`);
+    if (trouble !== undefined)
+      remark(
+        `${shownPath(plan)} had trouble ${troubles === 1 ? 'once' : `${troubles} times, the last time`}: ${visible(trouble)}`,
+      );
   }
 }

@@ -25,7 +25,7 @@ export async function runAsSeed(plan: Plan, clock: Clock, signal: AbortSignal): 
     await printLine('Starting Python01');
     for (let count = 1; count <= plan.count && !signal.aborted; count += 1) {
       const value = `Python01 timestamp ${seconds()}`;
-      await writer.write(plan.key, value, { channel: plan.channel });
+      await writer.write(plan.key, value, { channel: plan.channel, stream: plan.stream });
       await printLine(`Python01 set ${plan.key}: ${value}`);
       await pause(plan.intervalMs, signal);
     }
