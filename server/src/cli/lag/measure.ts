@@ -10,7 +10,7 @@ import { Lag } from '../../verify/lag.ts';
 import { handshakeKey, hearHandshakes } from './handshake.ts';
 import { markerOf, markerText } from './marker.ts';
 import { adapterOf, type Open } from './path.ts';
-import { type ObserverPlan, type Plan, shownPath, shownPlace } from './plan.ts';
+import { announcementsOf, type ObserverPlan, type Plan, shownPath, shownPlace } from './plan.ts';
 import { openStore, type Store } from './store.ts';
 import { Tally } from './tally.ts';
 import { Arrivals, pause } from './wait.ts';
@@ -88,7 +88,8 @@ class Measurement {
       for (const each of [key, ...answers]) {
         if ((await this.#writer.read(each)) === undefined) this.#leftovers.push(each);
       }
-      if (this.#announcesStream) this.#leftovers.push(this.#plan.stream);
+      const { stream } = announcementsOf(this.#plan);
+      if (stream !== undefined && writer.kind === 'redis') this.#leftovers.push(stream);
     }
     for (const [at, observed] of this.#observers.entries()) await this.#openObserver(observed, at);
     if (handshake === undefined || writer === undefined) return;
@@ -191,20 +192,9 @@ class Measurement {
   }
 
   async #write(writer: Store, sequence: number): Promise<void> {
-    const { channel, key, observers, stream } = this.#plan;
     const { id: host, micros } = this.#host;
-    // Where the observers are elsewhere, every path is fed.
-    const isFed = (path: string) => observers.length === 0 || observers.some((each) => each.path === path);
-    const announcements = {
-      ...(isFed('pubsub') ? { channel } : {}),
-      ...(isFed('stream') ? { stream } : {}),
-    };
-    await writer.write(key, markerText({ run: this.#run as string, sequence, host, micros: micros() }), announcements);
-  }
-
-  get #announcesStream(): boolean {
-    const { observers, writer } = this.#plan;
-    return writer?.kind === 'redis' && (observers.length === 0 || observers.some(({ path }) => path === 'stream'));
+    const text = markerText({ run: this.#run as string, sequence, host, micros: micros() });
+    await writer.write(this.#plan.key, text, announcementsOf(this.#plan));
   }
 
   /** @throws LatchkeyError naming the paths that show nothing */

@@ -4,6 +4,7 @@ import type { Environment } from '../../config/environment.ts';
 import { parseDurationMs } from '../../config/units.ts';
 import { countOf } from '../count-option.ts';
 import { type ServerOptions, serverPlace } from '../server-options.ts';
+import type { Announcements } from './store.ts';
 
 export interface LagOptions extends ServerOptions {
   readonly writer?: string;
@@ -103,6 +104,13 @@ export function planOf(options: LagOptions, environment: Environment): Plan {
     setsNotifications: options.setNotifications === true,
     isSeedOutput,
   };
+}
+
+/** What a write to a Redis also does, so that every path that is observed has something to show, here or by another program. */
+export function announcementsOf({ channel, isSeedOutput, observers, stream }: Plan): Announcements {
+  const isElsewhere = observers.length === 0 && !isSeedOutput;
+  const isFed = (path: PathName) => isElsewhere || observers.some((each) => each.path === path);
+  return { ...(isFed('pubsub') ? { channel } : {}), ...(isFed('stream') ? { stream } : {}) };
 }
 
 function observersOf(

@@ -2,7 +2,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { printLine, remark, visible } from '../output.ts';
 import { adapterOf, type Open } from './path.ts';
-import type { ObserverPlan, Plan } from './plan.ts';
+import { announcementsOf, type ObserverPlan, type Plan } from './plan.ts';
 import { openStore } from './store.ts';
 import { pause } from './wait.ts';
 
@@ -25,7 +25,7 @@ export async function runAsSeed(plan: Plan, clock: Clock, signal: AbortSignal): 
     await printLine('Starting Python01');
     for (let count = 1; count <= plan.count && !signal.aborted; count += 1) {
       const value = `Python01 timestamp ${seconds()}`;
-      await writer.write(plan.key, value, { channel: plan.channel, stream: plan.stream });
+      await writer.write(plan.key, value, announcementsOf(plan));
       await printLine(`Python01 set ${plan.key}: ${value}`);
       await pause(plan.intervalMs, signal);
     }
