@@ -20,6 +20,13 @@ export interface Host {
   readonly micros: () => number;
 }
 
+export interface MeasureOptions {
+  /** Ends the run early; what was measured until then counts. */
+  readonly signal: AbortSignal;
+  /** Of as many values as are asked for, so many are written or, where another program writes, heard. */
+  readonly onProgress: (values: number) => void;
+}
+
 export interface Observed {
   readonly plan: ObserverPlan;
   readonly tally: Tally;
@@ -43,8 +50,8 @@ const LAST_WAIT_MS = 2000;
 const ANSWERERS_MAX = 100;
 
 /** @throws LatchkeyError that says what to do */
-export async function measure(plan: Plan, host: Host, run: string, signal: AbortSignal): Promise<Measured> {
-  const measurement = new Measurement(plan, host, run, signal);
+export async function measure(plan: Plan, host: Host, run: string, options: MeasureOptions): Promise<Measured> {
+  const measurement = new Measurement(plan, host, run, options);
   try {
     await measurement.open();
     await measurement.run();
@@ -58,6 +65,7 @@ class Measurement {
   readonly #plan: Plan;
   readonly #host: Host;
   readonly #signal: AbortSignal;
+  readonly #onProgress: (values: number) => void;
   readonly #observers: readonly Observed[];
   readonly #roundTrips = new Map<string, Lag>();
   readonly #arrivals = new Arrivals();
@@ -71,10 +79,11 @@ class Measurement {
   /** What breaks from here on was broken here. */
   #isClosing = false;
 
-  constructor(plan: Plan, host: Host, run: string, signal: AbortSignal) {
+  constructor(plan: Plan, host: Host, run: string, { onProgress, signal }: MeasureOptions) {
     this.#plan = plan;
     this.#host = host;
     this.#signal = signal;
+    this.#onProgress = onProgress;
     this.#run = plan.writer === undefined ? undefined : run;
     this.#observers = plan.observers.map((each) => ({ plan: each, tally: new Tally(), troubles: 0 }));
   }
@@ -104,6 +113,7 @@ class Measurement {
       const startedAt = this.#host.micros();
       await this.#write(this.#writer, sequence);
       this.#written = sequence;
+      this.#onProgress(sequence);
       // From the one before: a write that took long must not be followed by a burst.
       await pause(this.#plan.intervalMs - (this.#host.micros() - startedAt) / 1000, this.#signal);
     }
@@ -217,7 +227,11 @@ class Measurement {
 
   /** To values that another program writes: until each observer heard as many as asked, or it is interrupted. */
   async #listen(): Promise<void> {
-    const hasAll = () => this.#observers.every(({ tally }) => tally.received >= this.#plan.count);
+    const slowest = () => Math.min(...this.#observers.map(({ tally }) => tally.received));
+    const hasAll = () => {
+      this.#onProgress(slowest());
+      return slowest() >= this.#plan.count;
+    };
     await this.#arrivals.until(hasAll, Number.POSITIVE_INFINITY, this.#signal);
   }
 }

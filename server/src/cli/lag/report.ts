@@ -75,40 +75,38 @@ function clockLine({ hasOneClock, observers, roundTrips, written }: Measured): s
   return `${grouped(written ?? 0)} written; the observers are elsewhere, so round trips alone are shown, from a write to its answer: ${trips}.`;
 }
 
-export function reportLines(plan: Plan, measured: Measured): readonly string[] {
+/** `columns` of the terminal; undefined where nothing is cut. */
+export function reportLines(plan: Plan, measured: Measured, columns: number | undefined): readonly string[] {
   const { observers, roundTrips, written } = measured;
+  const writer = plan.writer === undefined ? undefined : shownPlace(plan.writer);
+  const answers = [...roundTrips].sort();
   const rows = observers.map((observed) => {
     const { duplicated, lag, received, reordered } = observed.tally;
     const counts = [received, observed.tally.missed(written), duplicated, reordered].map(grouped);
-    return [
-      shownPath(observed.plan),
-      styleOf(observed),
-      ...counts,
-      ...figureCells(lag),
-      shownPlace(observed.plan.place),
-    ];
+    return [shownPath(observed.plan), styleOf(observed), ...counts, ...figureCells(lag), placeOf(observed)];
   });
-  const answers = [...roundTrips].sort().map(([key, lag]) => {
+  for (const [key, lag] of answers) {
     const seen = grouped(lag.summary().count);
-    return ['round trip', '-', seen, '-', '-', '-', ...figureCells(lag), visible(key)];
-  });
-  const writer = plan.writer === undefined ? 'another program' : shownPlace(plan.writer);
-  const lines = [
-    `${grouped(written ?? 0)} values of ${visible(plan.key)}, one each ${plan.intervalMs} ms, to ${writer}`,
-  ];
-  if (written === undefined) lines[0] = `values of ${visible(plan.key)}, written by ${writer}`;
-  lines.push(clockLine(measured), '');
-  if (rows.length + answers.length > 0) lines.push(...tableLines(COLUMNS, [...rows, ...answers], { withTitles: true }));
-  for (const observed of observers) {
-    lines.push(
-      ...histogramLines(
-        `${shownPath(observed.plan)} ${styleOf(observed)} ${shownPlace(observed.plan.place)}`,
-        observed.tally.lag,
-      ),
-    );
+    rows.push([`round trip ${key}`, '-', seen, '-', '-', '-', ...figureCells(lag), writer ?? '']);
   }
-  for (const [key, lag] of [...roundTrips].sort()) lines.push(...histogramLines(`round trip ${visible(key)}`, lag));
-  return lines;
+  // Where all is in one place, the first line has named it.
+  const isOnePlace = observers.every((observed) => placeOf(observed) === writer);
+  const shown = isOnePlace ? COLUMNS.slice(0, -1) : COLUMNS;
+  const first =
+    written === undefined
+      ? `values of ${visible(plan.key)}, written by another program`
+      : `${grouped(written)} values of ${visible(plan.key)}, one each ${plan.intervalMs} ms, to ${writer}`;
+  const table = rows.length === 0 ? [] : tableLines(shown, rows, { widthMax: columns, withTitles: true });
+  const histograms = observers.flatMap((observed) => {
+    const where = isOnePlace ? '' : ` ${placeOf(observed)}`;
+    return histogramLines(`${shownPath(observed.plan)} ${styleOf(observed)}${where}`, observed.tally.lag);
+  });
+  const trips = answers.flatMap(([key, lag]) => histogramLines(`round trip ${visible(key)}`, lag));
+  return [first, clockLine(measured), ...(table.length === 0 ? [] : ['', ...table]), ...histograms, ...trips];
+}
+
+function placeOf({ plan }: Observed): string {
+  return shownPlace(plan.place);
 }
 
 function histogramLines(title: string, lag: Lag): readonly string[] {
