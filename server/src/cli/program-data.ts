@@ -20,7 +20,7 @@ export function addDataCommands(program: Command): void {
   addVerify(program);
   program
     .command('status')
-    .description('show what the server says of itself')
+    .description('show what the server says of itself: its log, who is behind it, its sources and sinks')
     .addHelpText('after', examples('latchkey status', 'latchkey status --json'))
     .action(async (_options: object, command: Command) => {
       const { runStatus } = await import('./status.ts');
