@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { FaultProxy } from '../../../../test/support/fault-proxy.ts';
 import { redisPrograms, startRedis } from '../../../../test/support/redis.ts';
 import {
   BIN,
@@ -11,6 +12,7 @@ import {
   type Scope,
   ServerProcess,
 } from '../../../../test/support/server-process.ts';
+import { markerOf } from './marker.ts';
 
 interface Figures {
   readonly count: number;
@@ -146,6 +148,26 @@ describe('latchkey lag', () => {
     assert.match(got.stdout, /^pubsub +callback +3 +0 +0 +0 +- +- +- +- +redis:/m);
   });
 
+  test('a connection that is cut is made anew: what a path loses meanwhile is counted, and a stream loses nothing', async (t) => {
+    const redis = await startRedis(t);
+    const proxy = await FaultProxy.start(redis.port);
+    t.after(() => proxy.close());
+    const there = `redis://127.0.0.1:${proxy.port}`;
+    const specs = observe(`pubsub@${there}`, `stream@${there}`, `tracking@${there}`);
+    const running = lag('--json', '--writer', redis.url, ...specs, '--interval', '10ms', '--count', '150');
+    await untilWritten(redis, 20);
+    proxy.cut();
+    const got = await running;
+    assert.equal(got.code, 0, got.stderr);
+    const report = JSON.parse(got.stdout) as Report;
+    assertWhole(report, 150);
+    const missed = Object.fromEntries(report.observers.map((each) => [each.path, each.missed]));
+    assert.equal(missed.stream, 0, got.stdout);
+    assert.ok(Number(missed.pubsub) > 0 && Number(missed.pubsub) < 130, got.stdout);
+    assert.ok(Number(missed.tracking) > 0 && Number(missed.tracking) < 130, got.stdout);
+    assert.match(got.stderr, /^pubsub had trouble /m);
+  });
+
   test('a Redis that sends no keyspace events is named with what to run; it is changed only when asked, and put back', async (t) => {
     const redis = await startRedis(t, { notifications: 'Kx' });
     const args = ['--writer', redis.url, ...observe('keyspace'), '--count', '3'];
@@ -235,6 +257,13 @@ function spawnLag(scope: Scope, ...args: readonly string[]) {
   });
   scope.after(() => child.kill('SIGKILL'));
   return child;
+}
+
+async function untilWritten(redis: Awaited<ReturnType<typeof startRedis>>, sequence: number): Promise<void> {
+  for (;;) {
+    const marker = markerOf(String(await redis.command('GET', 'latchkey-lag')));
+    if (marker !== undefined && marker.sequence >= sequence) return;
+  }
 }
 
 /** Clients beside the test's own. */

@@ -77,7 +77,7 @@ describe('what latchkey lag is told', () => {
       [{ observe: Array.from({ length: 101 }, () => 'sse') }, /At most 100 observers/],
       [{ writer: 'ftp://a' }, /--writer takes a URL of redis:/],
       [{ style: 'loop' }, /--style takes callback, iterator, both/],
-      [{ only: 'reader' }, /--only takes writer, observers, both/],
+      [{ count: '1', only: 'reader' }, /--only takes writer, observers, both/],
       [{ interval: '25h' }, /at most 24h/],
       [{ count: '0' }, /--count takes a whole number from 1/],
       [{ count: '1000001' }, /at most 1000000/],
