@@ -122,13 +122,14 @@ describe('latchkey lag', () => {
     const redis = await startRedis(t);
     const common = ['--writer', redis.url, '--handshake', 'pong'];
     const observers = reportOf('--only', 'observers', ...observe('tracking', 'pubsub'), '--count', '10', ...common);
-    await untilConnected(redis, 4);
+    await untilConnected(redis, 5);
     const writer = await reportOf('--only', 'writer', '--count', '60', ...common);
     assert.deepEqual(
       writer.roundTrips?.map(({ key }) => key),
       ['pong.1', 'pong.2'],
     );
     assert.ok((writer.roundTrips?.[0]?.roundTripMicros.count ?? 0) > 0);
+    assert.equal(await redis.command('DBSIZE'), 0);
     const heard = await observers;
     assert.equal(heard.hasOneClock, true);
     for (const { lagMicros, seen } of heard.observers) assert.ok(seen >= 10 && lagMicros.count === seen);

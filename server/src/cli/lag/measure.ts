@@ -118,9 +118,8 @@ class Measurement {
       await pause(this.#plan.intervalMs - (this.#host.micros() - startedAt) / 1000, this.#signal);
     }
     const last = this.#written;
-    const slowest = Math.max(0, ...this.#observers.map(({ plan }) => plan.everyMs));
     const hasAll = () => this.#observers.every(({ tally }) => tally.has(last)) && this.#hasAnswers();
-    await this.#arrivals.until(hasAll, LAST_WAIT_MS + slowest, this.#signal);
+    await this.#arrivals.until(hasAll, LAST_WAIT_MS + this.#longestPollMs, this.#signal);
   }
 
   result(): Measured {
@@ -186,9 +185,15 @@ class Measurement {
     if (marker === undefined || marker.run !== this.#run || marker.host !== this.#host.id) return;
     const lag = this.#roundTrips.get(key) ?? new Lag();
     if (this.#roundTrips.size >= ANSWERERS_MAX && !this.#roundTrips.has(key)) return;
+    // Observers elsewhere have made keys that nobody here has looked at before.
+    if (this.#observers.length === 0 && !this.#roundTrips.has(key)) this.#leftovers.push(key);
     this.#roundTrips.set(key, lag);
     lag.record((now - marker.micros) / 1000);
     this.#arrivals.wake();
+  }
+
+  get #longestPollMs(): number {
+    return Math.max(0, ...this.#observers.map(({ plan }) => plan.everyMs));
   }
 
   #hasAnswers(): boolean {
@@ -211,8 +216,8 @@ class Measurement {
   async #tryOut(writer: Store): Promise<void> {
     await this.#write(writer, 0);
     const hasAll = () => this.#observers.every((each) => this.#tried.has(each));
-    const slowest = Math.max(0, ...this.#observers.map(({ plan }) => plan.everyMs));
-    if (await this.#arrivals.until(hasAll, TRY_OUT_MS + slowest, this.#signal)) return;
+    const waitMs = TRY_OUT_MS + this.#longestPollMs;
+    if (await this.#arrivals.until(hasAll, waitMs, this.#signal)) return;
     if (this.#signal.aborted) return;
     const blind = this.#observers.filter((each) => !this.#tried.has(each));
     const names = blind.map(({ plan }) => `${shownPath(plan)}@${shownPlace(plan.place)}`);
@@ -220,7 +225,7 @@ class Measurement {
     throw new LatchkeyError(
       'timeout',
       `A write of ${this.#plan.key} to ${shownPlace(this.#plan.writer as NonNullable<Plan['writer']>)} was not seen within ` +
-        `${(TRY_OUT_MS + slowest) / 1000} s by ${names.join(', ')}${troubles.length === 0 ? '' : ` (${troubles.join('; ')})`}. ` +
+        `${waitMs / 1000} s by ${names.join(', ')}${troubles.length === 0 ? '' : ` (${troubles.join('; ')})`}. ` +
         'See that what is written there comes to that place (a replica, a source, a sink), or leave the path out.',
     );
   }
