@@ -188,7 +188,7 @@ function addLag(program: Command): void {
       'after',
       `${examples(
         'latchkey lag',
-        'latchkey lag --observe sse --observe websocket@http://127.0.0.1:23334 --style both',
+        'latchkey lag --observe sse --observe websocket@http://127.0.0.1:23333 --style both',
         'latchkey lag --writer redis://127.0.0.1:6379 --observe keyspace --observe tracking@redis://127.0.0.1:6380',
         'latchkey lag --writer redis://keydb_01 --observe keyspace+callback@redis://keydb_02 --observe keyspace+iterator@redis://keydb_03 --seed-output',
         'latchkey lag --only writer --handshake pong      # and elsewhere: latchkey lag --only observers --handshake pong',
