@@ -6,7 +6,7 @@ import { type BrowserContext, chromium } from 'playwright-core';
 import { requireChromium } from '../../scripts/services.ts';
 import type { Scope } from './server-process.ts';
 
-const FLAGS = [
+export const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

@@ -4,6 +4,12 @@ import { el, setText } from '../element.js';
 const HEIGHT = 120;
 const COLOURS = ['plot-1', 'plot-2', 'plot-3', 'plot-4'];
 
+function momentLabels(moments) {
+  const isShort = (moments.at(-1) ?? 0) - (moments[0] ?? 0) < 180;
+  const format = { hour: '2-digit', minute: '2-digit', ...(isShort ? { second: '2-digit' } : {}), hourCycle: 'h23' };
+  return moments.map((at) => new Date(at * 1000).toLocaleTimeString([], /** @type {any} */ (format)));
+}
+
 /** The library is fetched when the first plot is made. @returns {Promise<any>} */
 const library = () => import('../uplot/uPlot.esm.js').then((module) => module.default);
 
@@ -96,10 +102,8 @@ export class Plot {
         {
           ...axis,
           space: 70,
-          values: (_plot, moments) =>
-            moments.map((at) =>
-              new Date(at * 1000).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
-            ),
+          size: 28,
+          values: (_plot, moments) => momentLabels(moments),
         },
         { ...axis, size: 56, space: 32, values: (_plot, values) => values.map((value) => this.#format(value)) },
       ],

@@ -34,7 +34,7 @@ export class ValueView {
     el('legend', { class: 'hidden', text: 'Show the value as' }),
     ...this.#modes,
   );
-  copy = copyButton('Copy value', () => wholeText(this.#content));
+  copy = copyButton('Copy', () => wholeText(this.#content), 'Copy value');
   element = el('div', { class: 'value-view' }, this.#tree.element, this.#text, this.#note);
 
   /** @param {import('../values.js').Content} content @param {boolean} [withFlash] */
@@ -76,8 +76,8 @@ export class ValueView {
   }
 }
 
-/** @param {string} label @param {() => string} read what goes to the clipboard */
-export function copyButton(label, read) {
+/** @param {string} label @param {() => string} read what goes to the clipboard @param {string} [name] where the label alone does not say what */
+export function copyButton(label, read, name) {
   const text = el('span', { text: label });
   const picture = el('span', { class: 'picture' }, icon('copy'));
   const told = el('span', { class: 'hidden', role: 'status' });
@@ -98,7 +98,13 @@ export function copyButton(label, read) {
       setText(told, '');
     }, COPIED_MS);
   };
-  return el('button', { class: 'button', type: 'button', on: { click: () => void copy() } }, picture, text, told);
+  return el(
+    'button',
+    { class: 'button', type: 'button', 'aria-label': name, on: { click: () => void copy() } },
+    picture,
+    text,
+    told,
+  );
 }
 
 function copyBySelection(text) {

@@ -1,6 +1,6 @@
 /** What is known of an entry beside its value; age, freshness and expiry count before one's eyes. */
 import { el, setText } from '../element.js';
-import { countingText, isStale } from '../times.js';
+import { countingText, isStale, momentText } from '../times.js';
 
 const FACTS = ['Age', 'Freshness', 'Expires', 'Updated', 'Version', 'Origin', 'Type', 'Size'];
 
@@ -19,7 +19,8 @@ export class KeyFacts {
     this.#isGone = isGone;
     this.element.hidden = entry === undefined;
     if (entry === undefined) return;
-    setText(this.#cells.Updated, entry.updated);
+    setText(this.#cells.Updated, momentText(entry.updated, Date.now()));
+    this.#cells.Updated.title = entry.updated;
     setText(this.#cells.Version, entry.version);
     setText(this.#cells.Origin, entry.origin ?? '—');
     setText(this.#cells.Type, entry.contentType ?? 'JSON');
