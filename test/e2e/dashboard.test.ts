@@ -158,7 +158,7 @@ describe('a key', () => {
     const { page } = await world(scope, 'key', { k: 'a' }, (w) => put(w, 'a', { one: { deep: [1, 2] }, two: 2 }));
     await live(page);
     await part(page, '').focus();
-    for (const key of ['ArrowDown', 'ArrowRight', 'ArrowLeft']) await page.keyboard.press(key);
+    for (const key of ['ArrowDown', 'ArrowRight', 'ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
     const focused = () => page.evaluate(() => (document.activeElement as HTMLElement).dataset.path);
     assert.equal(await focused(), '/one');
     await page.keyboard.press('ArrowLeft');
@@ -209,7 +209,7 @@ describe('a key', () => {
     });
     await live(page);
     await page
-      .locator('.differences li', { hasText: `${HOSTILE}!` })
+      .locator('.differences li', { hasText: JSON.stringify(`${HOSTILE}!`) })
       .first()
       .waitFor();
     assert.equal(await page.locator('img, main script').count(), 0);
@@ -226,7 +226,7 @@ describe('a key', () => {
     await part(page, '').click();
     await page.locator('.more', { hasText: '49,900 more' }).click();
     await part(page, '/199').waitFor();
-    await page.getByLabel('Text').check();
+    await page.getByLabel('Text', { exact: true }).check();
     await page.getByText(/^The first 100,000 of /).waitFor();
     await page.goto(at(made, 'keys'));
     await row(page, 'huge').waitFor();

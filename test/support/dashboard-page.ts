@@ -60,7 +60,7 @@ export async function axeViolations(page: Page): Promise<readonly string[]> {
   await run(`${AXE};undefined`);
   const told = await run(
     "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.flatMap(({ id, nodes }) => " +
-      "nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')} ${failureSummary}`)))",
+      "nodes.map(({ target, failureSummary }) => [id, target.join(' '), failureSummary].join(': '))))",
   );
   await session.detach();
   return told as readonly string[];

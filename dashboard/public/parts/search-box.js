@@ -22,6 +22,11 @@ export function queryOf({ kind, term }) {
   return new URLSearchParams(term === '' ? {} : { [kind]: term });
 }
 
+/** As the address tells it: also which kind of filter is about to be typed. @returns {Record<string, string>} */
+export function addressOf({ kind, term }) {
+  return term === '' && kind === 'prefix' ? {} : { [kind]: term };
+}
+
 export class SearchBox {
   #onFilter;
   #typing;

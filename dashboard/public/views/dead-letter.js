@@ -63,7 +63,7 @@ export class DeadLetter {
           { class: 'small-facts' },
           ...Object.entries(facts).flatMap(([name, text]) => [el('dt', { text: name }), el('dd', { text })]),
         ),
-        el('h3', { text: 'Message' }),
+        el('h2', { text: 'Message' }),
         this.#message,
         this.#actions,
         this.#outcome,

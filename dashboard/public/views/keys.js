@@ -6,7 +6,7 @@
  */
 import { el, icon, setText } from '../element.js';
 import { PageOfKeys } from '../page-of-keys.js';
-import { filterOf, queryOf, SearchBox } from '../parts/search-box.js';
+import { addressOf, filterOf, queryOf, SearchBox } from '../parts/search-box.js';
 import { call } from '../server.js';
 import { Stream } from '../stream.js';
 import { KeysTable } from './keys-table.js';
@@ -129,7 +129,7 @@ export class KeysView {
 
   #choose(filter) {
     if (filter.kind === this.#filter.kind && filter.term === this.#filter.term) return;
-    this.#shell.go('keys', Object.fromEntries(queryOf(filter)), { replace: true });
+    this.#shell.go('keys', addressOf(filter), { replace: true });
   }
 
   #stop() {

@@ -6,7 +6,7 @@
  */
 import { el, icon, setText } from '../element.js';
 import { roveAmong } from '../parts/roving.js';
-import { filterOf, queryOf, SearchBox } from '../parts/search-box.js';
+import { addressOf, filterOf, queryOf, SearchBox } from '../parts/search-box.js';
 import { Stream } from '../stream.js';
 import { momentText } from '../times.js';
 import { contentOf, parseExact, previewText } from '../values.js';
@@ -125,7 +125,7 @@ export class LiveView {
 
   #choose(filter) {
     if (filter.kind === this.#filter.kind && filter.term === this.#filter.term) return;
-    this.#shell.go('stream', Object.fromEntries(queryOf(filter)), { replace: true });
+    this.#shell.go('stream', addressOf(filter), { replace: true });
   }
 
   #watch() {

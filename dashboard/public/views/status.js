@@ -219,7 +219,7 @@ function section(title, columns, rows, noneText) {
       ? el('p', { class: 'note', text: noneText })
       : el(
           'div',
-          { class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': id },
+          { class: 'scroll', tabindex: '0', role: 'group', 'aria-labelledby': id },
           el(
             'table',
             { class: 'table plain' },
