@@ -17,6 +17,7 @@ export class Plot {
   #title;
   #series;
   #format;
+  #increments;
   #plot;
   #isMade = false;
   #data = [[]];
@@ -24,8 +25,9 @@ export class Plot {
   #canvas = el('div', { class: 'canvas', role: 'img' });
   element;
 
-  /** @param {{ title: string, series: { name: string, of: (sample: any) => number | undefined }[], format: (value: number) => string }} what */
-  constructor({ format, series, title }) {
+  /** @param {{ title: string, series: { name: string, of: (sample: any) => number | undefined }[], format: (value: number) => string, increments?: number[] }} what `increments`: what its axis may count by */
+  constructor({ format, increments, series, title }) {
+    this.#increments = increments;
     this.#title = title;
     this.#series = series;
     this.#format = format;
@@ -105,7 +107,13 @@ export class Plot {
           size: 28,
           values: (_plot, moments) => momentLabels(moments),
         },
-        { ...axis, size: 56, space: 32, values: (_plot, values) => values.map((value) => this.#format(value)) },
+        {
+          ...axis,
+          size: 56,
+          space: 32,
+          ...(this.#increments === undefined ? {} : { incrs: this.#increments }),
+          values: (_plot, values) => values.map((value) => this.#format(value)),
+        },
       ],
       series: [
         {},

@@ -9,7 +9,10 @@ const number = new Intl.NumberFormat();
 const short = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 });
 const count = (value) =>
   value >= 10_000 ? short.format(value) : number.format(value >= 10 ? Math.round(value) : Math.round(value * 10) / 10);
-const milliseconds = (seconds) => `${(seconds * 1000).toFixed(seconds >= 0.1 ? 0 : 1)} ms`;
+const milliseconds = (seconds) => `${(seconds * 1000).toFixed(seconds >= 0.1 || seconds === 0 ? 0 : 1)} ms`;
+
+/** Sizes are counted by powers of two. */
+const BINARY = Array.from({ length: 48 }, (_, power) => 2 ** power);
 
 const PLOTS = [
   { title: 'Changes/s', series: [{ name: 'changes', of: ({ changes }) => changes }], format: count },
@@ -24,14 +27,21 @@ const PLOTS = [
   },
   { title: 'Requests/s', series: [{ name: 'requests', of: ({ requests }) => requests }], format: count },
   { title: 'Keys', series: [{ name: 'keys', of: ({ keys }) => keys }], format: count },
-  { title: 'View on disk', series: [{ name: 'bytes', of: ({ bytes }) => bytes }], format: sizeText },
+  {
+    title: 'View on disk',
+    series: [{ name: 'bytes', of: ({ bytes }) => bytes }],
+    format: sizeText,
+    increments: BINARY,
+  },
   {
     title: 'Delay of the event loop, p99',
     series: [{ name: 'delay', of: ({ delay }) => delay }],
     format: milliseconds,
   },
-  { title: 'Memory', series: [{ name: 'memory', of: ({ memory }) => memory }], format: sizeText },
+  { title: 'Memory', series: [{ name: 'memory', of: ({ memory }) => memory }], format: sizeText, increments: BINARY },
 ];
+/** Asked every two seconds: what is younger is as young as it gets. */
+const FRESH_MS = 4000;
 /** Fields of a source or sink that have columns of their own. */
 const KNOWN = new Set(['name', 'kind', 'ready', 'reason']);
 
@@ -81,7 +91,9 @@ export class StatusView {
   }
 
   tick(nowMs) {
-    if (this.#sampledAtMs !== undefined) setText(this.#updated, `asked ${countingText(nowMs - this.#sampledAtMs)} ago`);
+    if (this.#sampledAtMs === undefined) return;
+    const agoMs = nowMs - this.#sampledAtMs;
+    setText(this.#updated, agoMs < FRESH_MS ? 'up to date' : `asked ${countingText(agoMs)} ago`);
   }
 
   sampled(sample) {
@@ -97,7 +109,7 @@ export class StatusView {
     );
     if (sample.isAnswered) {
       this.#sampledAtMs = this.#shell.now();
-      setText(this.#updated, 'asked just now');
+      setText(this.#updated, 'up to date');
     }
     for (const plot of this.#plots) plot.show(samples);
     this.#showLags(samples);
