@@ -11,6 +11,7 @@ export const KEYS_MAX = 250;
 const PREVIEW_LENGTH_MAX = 300;
 /** Changes of keys that are not on the page are remembered for pages that are read meanwhile. */
 const RECENT_MAX = 1000;
+const RECENT_LENGTH_MAX = 8_000_000;
 
 /** What is kept of an entry: enough for its row. */
 /** @typedef {{ key: string, version: string, updated: string, valid?: string, expires?: string, stale?: boolean, preview: string, kind: string }} Row */
@@ -23,6 +24,7 @@ export class PageOfKeys {
   #until;
   /** The last change of keys, by key, oldest first. @type {Map<string, string>} */
   #recent = new Map();
+  #recentLength = 0;
   /** Keys that came while the page was full. */
   leftOut = 0;
 
@@ -52,6 +54,7 @@ export class PageOfKeys {
   /** Forgets what the watch told: another one begins. */
   forget() {
     this.#recent.clear();
+    this.#recentLength = 0;
   }
 
   /**
@@ -60,10 +63,19 @@ export class PageOfKeys {
    */
   take(data) {
     const key = keyOfChange(data);
+    this.#remember(key, data);
+    return { key, is: this.#fold(data, key) };
+  }
+
+  #remember(key, data) {
+    this.#recentLength += data.length - (this.#recent.get(key)?.length ?? 0);
     this.#recent.delete(key);
     this.#recent.set(key, data);
-    if (this.#recent.size > RECENT_MAX) this.#recent.delete(this.#recent.keys().next().value);
-    return { key, is: this.#fold(data, key) };
+    for (const [oldest, { length }] of this.#recent) {
+      if (this.#recent.size <= RECENT_MAX && this.#recentLength <= RECENT_LENGTH_MAX) return;
+      this.#recent.delete(oldest);
+      this.#recentLength -= length;
+    }
   }
 
   #fold(data, key) {

@@ -10,12 +10,16 @@ import { contentOf, previewText } from '../values.js';
 import { isNewer } from '../versions.js';
 
 const CHANGES_MAX = 200;
+/** Of what the watch told; the server bounds what it answers. */
+const LENGTH_MAX = 32_000_000;
 const PREVIEW_LENGTH_MAX = 160;
 const NEWEST = 'newest';
 const BEFORE = 'before';
 
 export class KeyHistory {
   #changes = [];
+  /** Of the changes' texts, in their order. */
+  #lengths = [];
   #isCut = false;
   #rows = new Map();
   #onChoice;
@@ -46,6 +50,7 @@ export class KeyHistory {
 
   show(changes, isCut) {
     this.#changes = changes;
+    this.#lengths = changes.map(() => 0);
     this.#isCut = isCut;
     this.#to = NEWEST;
     this.#from = BEFORE;
@@ -53,12 +58,16 @@ export class KeyHistory {
   }
 
   /** A change that the watch told; one that is known already is left out. */
-  add(change) {
+  add(change, length) {
     if (!isNewer(change.version, this.#changes.at(-1)?.version)) return;
-    this.#changes = [...this.#changes, change];
-    if (this.#changes.length <= CHANGES_MAX) return;
-    this.#isCut = true;
-    this.#changes = this.#changes.slice(-CHANGES_MAX);
+    this.#changes.push(change);
+    this.#lengths.push(length);
+    let total = this.#lengths.reduce((sum, each) => sum + each, 0);
+    while (this.#changes.length > CHANGES_MAX || (total > LENGTH_MAX && this.#changes.length > 2)) {
+      this.#changes.shift();
+      total -= this.#lengths.shift() ?? 0;
+      this.#isCut = true;
+    }
   }
 
   /** The two that are compared. @returns {{ before: any, after: any }} */

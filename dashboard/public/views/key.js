@@ -147,6 +147,8 @@ export class KeyView {
       this.#history.show(history.changes, history.truncated);
       this.#entry = entry ?? undefined;
       this.#isGone = entry === null;
+      const last = history.changes.at(-1);
+      if (last !== undefined && isNewer(last.version, entry?.version)) this.#showChange(last);
       this.#draw(false);
       // What the entry already shows is told again and known by its version.
       this.#stream.watch(new URLSearchParams({ key: this.#key }), history.position);
@@ -166,7 +168,9 @@ export class KeyView {
     );
     if (path === undefined) return { changes: [], truncated: true, position };
     try {
-      const { changes, truncated } = await call(`${path}?history=true&limit=100`, { signal });
+      // Several processes may serve: the one that answers now must not be behind the one that said where the log is.
+      const query = new URLSearchParams({ history: 'true', limit: '100', minPosition: position });
+      const { changes, truncated } = await call(`${path}?${query}`, { signal });
       return { changes, truncated, position };
     } catch (error) {
       if (error.code !== 'not-found') throw error;
@@ -177,13 +181,9 @@ export class KeyView {
   #take(data) {
     const change = parseExact(data);
     this.#shell.count();
-    this.#history.add(change);
-    const isRemoved = change.op === 'remove';
+    this.#history.add(change, data.length);
     if (!isNewer(change.version, this.#entry?.version)) return;
-    this.#isGone = isRemoved;
-    // Where it came from is told by reads only; until the next one it is not known.
-    if (!isRemoved) this.#entry = { ...change, stale: change.op === 'stale' };
-    else this.#entry = this.#entry === undefined ? undefined : { ...this.#entry, version: change.version };
+    this.#showChange(change);
     this.#drawing ??= setTimeout(() => {
       this.#drawing = undefined;
       this.#draw(this.#state === 'live');
@@ -193,6 +193,13 @@ export class KeyView {
         if (this.#entry !== undefined && !this.#isGone) void this.#learnOrigin();
       }, ORIGIN_MS);
     }, DRAW_MS);
+  }
+
+  #showChange(change) {
+    this.#isGone = change.op === 'remove';
+    // Where it came from is told by reads only; until the next one it is not known.
+    if (!this.#isGone) this.#entry = { ...change, stale: change.op === 'stale' };
+    else if (this.#entry !== undefined) this.#entry = { ...this.#entry, version: change.version };
   }
 
   async #learnOrigin() {

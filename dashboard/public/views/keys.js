@@ -38,10 +38,17 @@ export class KeysView {
   #retry;
   #leftAtMs = Number.NEGATIVE_INFINITY;
   #conflatedAtMs = Number.NEGATIVE_INFINITY;
+  /** As the watch last said, for when a page that could not be read has been. */
+  #streamState = { state: 'connecting', message: undefined };
+  /** Where the watch was some seconds ago, and lately: no process of the server can be behind the former. */
+  #passed = { before: undefined, lately: undefined };
   #state = 'connecting';
   #message;
   #stream = new Stream({
-    state: (state, message) => this.#setState(state, message),
+    state: (state, message) => {
+      this.#streamState = { state, message };
+      this.#setState(state, message);
+    },
     change: (data) => this.#take(data),
     reset: () => this.#begin(),
     conflated: () => {
@@ -94,9 +101,9 @@ export class KeysView {
     const isSame = filter.kind === this.#filter.kind && filter.term === this.#filter.term;
     this.#filter = filter;
     this.#search.show(filter);
-    const from = this.#stream.position;
+    const from = this.#passed.before;
     const isBack = isSame && this.#isLoaded && from !== undefined && performance.now() - this.#leftAtMs < AWAY_MAX_MS;
-    if (isBack) void this.#load(this.#at, from);
+    if (isBack && this.#at > 0) void this.#load(this.#at, from);
     else this.#begin();
   }
 
@@ -123,6 +130,7 @@ export class KeysView {
   }
 
   tick(nowMs) {
+    this.#passed = { before: this.#passed.lately, lately: this.#stream.position };
     this.#table.age(nowMs);
     this.#drawAround();
   }
@@ -143,6 +151,7 @@ export class KeysView {
     this.#stop();
     this.#places = [{ cursor: undefined, after: undefined, count: 0 }];
     this.#page.forget();
+    this.#passed = { before: undefined, lately: undefined };
     this.#isLoaded = false;
     this.#setState('connecting');
     void this.#load(0);
@@ -165,6 +174,7 @@ export class KeysView {
       this.#shown(at, page);
       if (at === 0 && from === undefined && !this.#isLoaded) this.#stream.watch(queryOf(this.#filter), page.position);
       else if (from !== undefined) this.#stream.watch(queryOf(this.#filter), from);
+      else this.#setState(this.#streamState.state, this.#streamState.message);
       this.#isLoaded = true;
     } catch (error) {
       if (loading.signal.aborted) return;

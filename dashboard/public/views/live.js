@@ -13,6 +13,8 @@ import { contentOf, parseExact, previewText } from '../values.js';
 
 const ROWS_MAX = 300;
 const PREVIEW_LENGTH_MAX = 300;
+/** A longer change is cut when it comes, not when it is drawn. */
+const WAITING_LENGTH_MAX = 4096;
 const number = new Intl.NumberFormat();
 const COLUMNS = [
   ['moment', 'Seen'],
@@ -140,7 +142,8 @@ export class LiveView {
       return;
     }
     this.#seen += 1;
-    this.#push({ data, atMs: Date.now() });
+    const atMs = Date.now();
+    this.#push(data.length > WAITING_LENGTH_MAX ? { change: shownOf(data), atMs } : { data, atMs });
   }
 
   #break(text) {
@@ -238,14 +241,25 @@ export class LiveView {
   }
 }
 
-function changeRow({ atMs, data }, nowMs) {
+function shownOf(data) {
   const change = parseExact(data);
-  const { key, op, reason, version } = change;
-  const preview = op === 'remove' ? '' : previewText(contentOf(change), PREVIEW_LENGTH_MAX);
+  const { key, op, reason, updated, version } = change;
+  return {
+    key,
+    op,
+    reason,
+    updated,
+    version,
+    preview: op === 'remove' ? '' : previewText(contentOf(change), PREVIEW_LENGTH_MAX),
+  };
+}
+
+function changeRow({ atMs, change, data }, nowMs) {
+  const { key, op, preview, reason, updated, version } = change ?? shownOf(data);
   return el(
     'tr',
     { data: { key } },
-    el('td', { class: 'moment', text: momentText(atMs, nowMs), title: `updated ${change.updated}` }),
+    el('td', { class: 'moment', text: momentText(atMs, nowMs), title: `updated ${updated}` }),
     el('td', { class: 'op' }, el('span', { class: `badge ${op}`, text: op === 'remove' ? (reason ?? 'removed') : op })),
     el(
       'td',
