@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import '../support/chromium.ts';
-import { axeViolations, launchBrowser, live, openPage, overflow } from '../support/dashboard-page.ts';
+import { launchBrowser } from '../support/chromium.ts';
 import { fillDemo, startWorld } from '../support/dashboard-world.ts';
+import { axeViolations, live, openPage, overflow } from './dashboard-page.ts';
 
 const VIEWS: readonly {
   readonly name: string;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import '../support/chromium.ts';
-import { keysShown, launchBrowser, live, openPage } from '../support/dashboard-page.ts';
+import { launchBrowser } from '../support/chromium.ts';
 import { HOSTILE, park, put, send, startWorld, type World } from '../support/dashboard-world.ts';
 import { put as putOver } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
+import { keysShown, live, openPage } from './dashboard-page.ts';
 
 let browser: Browser;
 before(async () => {
@@ -99,6 +99,12 @@ describe('keys', () => {
     await row(page, 'k.000150').locator('td.value', { hasText: 'changed' }).waitFor();
     await putOver(server.url, 'k.000150a', 'new');
     await row(page, 'k.000150a').waitFor();
+    await row(page, 'k.000160').locator('a').click();
+    await page.locator('h1', { hasText: 'k.000160' }).waitFor();
+    await putOver(server.url, 'k.000170', 'meanwhile');
+    await page.goBack();
+    await row(page, 'k.000170').locator('td.value', { hasText: 'meanwhile' }).waitFor();
+    await live(page);
     // Of another page: nothing to see here.
     await putOver(server.url, 'k.000000', 'elsewhere');
     await page.keyboard.press('[');
@@ -340,7 +346,7 @@ test('status tells rates, watchers, sizes and sources, with plots under the stri
   assert.equal(await page.locator('figure canvas').count(), 8);
   await page.getByText('broker kafka-2:9092 refuses connections').waitFor();
   for (let index = 0; index < 50; index += 1) view.put(`k${index}`, 1);
-  await page.locator('figure', { hasText: 'Changes/s' }).locator('output', { hasText: /^2\d$/ }).waitFor();
+  await page.locator('figure', { hasText: 'Changes/s' }).locator('output', { hasText: /^[1-9]/ }).waitFor();
   assert.match(
     (await page.locator('[role=img]').first().getAttribute('aria-label')) as string,
     /^Changes\/s: now \d+, at most/,

@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrowserContext, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { requireChromium } from '../../scripts/services.ts';
 import type { Scope } from './server-process.ts';
 
-export const FLAGS = [
+const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -29,4 +29,9 @@ export async function openBrowser(scope: Scope): Promise<BrowserContext> {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   });
   return context;
+}
+
+/** A browser for a whole test file, which closes it; each page has a context of its own. @throws Error that says how to get Chromium. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: requireChromium(), headless: true, args: FLAGS });
 }

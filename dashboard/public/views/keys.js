@@ -172,8 +172,10 @@ export class KeysView {
       const page = await this.#gather(this.#places[at], loading.signal);
       if (loading.signal.aborted) return;
       this.#shown(at, page);
-      if (at === 0 && from === undefined && !this.#isLoaded) this.#stream.watch(queryOf(this.#filter), page.position);
-      else if (from !== undefined) this.#stream.watch(queryOf(this.#filter), from);
+      if (at === 0 && from === undefined && !this.#isLoaded) {
+        this.#passed = { before: page.position, lately: page.position };
+        this.#stream.watch(queryOf(this.#filter), page.position);
+      } else if (from !== undefined) this.#stream.watch(queryOf(this.#filter), from);
       else this.#setState(this.#streamState.state, this.#streamState.message);
       this.#isLoaded = true;
     } catch (error) {

@@ -2,10 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { requireChromium } from '../../scripts/services.ts';
-import { FLAGS } from './chromium.ts';
-import type { Scope } from './server-process.ts';
+import type { Browser, Page } from 'playwright-core';
+import type { Scope } from '../support/server-process.ts';
 
 export interface Shown {
   readonly page: Page;
@@ -17,11 +15,6 @@ export interface Look {
   readonly theme?: 'light' | 'dark';
   readonly width?: number;
   readonly height?: number;
-}
-
-/** @throws Error that says how to get Chromium. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: requireChromium(), headless: true, args: FLAGS });
 }
 
 export async function openPage(browser: Browser, scope: Scope, url: string, look: Look = {}): Promise<Shown> {
