@@ -346,7 +346,10 @@ test('status tells rates, watchers, sizes and sources, with plots under the stri
   assert.equal(await page.locator('figure canvas').count(), 8);
   await page.getByText('broker kafka-2:9092 refuses connections').waitFor();
   for (let index = 0; index < 50; index += 1) view.put(`k${index}`, 1);
-  await page.locator('figure', { hasText: 'Changes/s' }).locator('output', { hasText: /^[1-9]/ }).waitFor();
+  await page
+    .locator('figure', { hasText: 'Changes/s' })
+    .locator('output', { hasText: /^[1-9]/ })
+    .waitFor();
   assert.match(
     (await page.locator('[role=img]').first().getAttribute('aria-label')) as string,
     /^Changes\/s: now \d+, at most/,

@@ -13,7 +13,8 @@ import { KeysTable } from './keys-table.js';
 
 const PAGE_SIZE = 100;
 /** A rare glob makes the server go through many keys for few: what was found by then is shown. */
-const GATHER_MAX_MS = 2000;
+const GATHER_MAX_MS = 10_000;
+const SEARCHING_MS = 400;
 /** Who comes back sooner goes on with the page that was left; later changes would take longer than a new page. */
 const AWAY_MAX_MS = 60_000;
 const RETRY_MS = 2000;
@@ -168,6 +169,7 @@ export class KeysView {
     const loading = new AbortController();
     this.#loading = loading;
     this.element.setAttribute('aria-busy', 'true');
+    const searching = setTimeout(() => setText(this.#range, 'Searching…'), SEARCHING_MS);
     try {
       const page = await this.#gather(this.#places[at], loading.signal);
       if (loading.signal.aborted) return;
@@ -183,7 +185,11 @@ export class KeysView {
       this.#setState(error.isRefusal ? 'refused' : 'reconnecting', error.message);
       if (!error.isRefusal) this.#retry = setTimeout(() => void this.#load(at, from), RETRY_MS);
     } finally {
-      if (this.#loading === loading) this.element.removeAttribute('aria-busy');
+      clearTimeout(searching);
+      if (this.#loading === loading) {
+        this.element.removeAttribute('aria-busy');
+        this.#schedule();
+      }
     }
   }
 
@@ -257,7 +263,7 @@ export class KeysView {
     const { count } = this.#places[this.#at];
     const shown = this.#page.keys.length;
     this.#table.element.hidden = shown === 0;
-    setText(this.#range, this.#rangeText(count, shown));
+    if (!this.element.hasAttribute('aria-busy')) setText(this.#range, this.#rangeText(count, shown));
     this.#buttons.first.disabled = this.#at === 0;
     this.#buttons.previous.disabled = this.#at === 0;
     this.#buttons.next.disabled = this.#next === undefined;
