@@ -1,7 +1,13 @@
 /** Writes the reference pages that are made from the code; `--check` fails where one is not what the code says. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ERROR_ABOUT, ERRORS, type ErrorCode } from '@latchkey/client';
-import { describeGroups, describeSettings, type SettingDescription } from '../server/src/config/describe.ts';
+import {
+  describeGroups,
+  describeKinds,
+  describeSettings,
+  type KindDescription,
+  type SettingDescription,
+} from '../server/src/config/describe.ts';
 import { settingsJsonSchema } from '../server/src/config/json-schema.ts';
 import { cliPage } from './cli-page.ts';
 import { httpPage } from './http-page.ts';
@@ -16,6 +22,7 @@ const FORMS: Readonly<Record<Exclude<SettingDescription['kind'], 'choice' | 'cou
 
   flag: 'true or false',
   list: 'list',
+  items: 'list of mappings',
 };
 
 function settingsPage(): string {
@@ -43,7 +50,7 @@ data directory and the port.
   setting is a fault. What Kubernetes injects for services (\`LATCHKEY_PORT=tcp://…\`, \`…_SERVICE_HOST\`) is ignored with a warning.
 - **Secrets stand elsewhere**: \`file:/run/secrets/label\` is what that file holds, without the line feed at its end, and \`env:NAME\` what
   that variable holds, in any setting and in the items of lists. What a reference leads to is never printed, not in a fault either.
-- **Flags** of \`latchkey serve\`: \`--host\`, \`--port\`, \`--data\`, \`--log\`, \`--workers\`, \`--preset\`, \`--insecure\`, \`--log-level\`,
+- **Flags** of \`latchkey serve\`: \`--host\`, \`--port\`, \`--data\`, \`--log\`, \`--resp\`, \`--workers\`, \`--preset\`, \`--insecure\`, \`--log-level\`,
   \`--log-format\`, \`--config\` (also \`LATCHKEY_CONFIG\`).
 
 \`\`\`yaml
@@ -62,7 +69,23 @@ ${sections.join('\n\n')}
 ## Others
 
 ${settingsTable(single)}
+
+## sources and sinks
+
+Each item of \`sources\` and \`sinks\` is a mapping with its \`kind\`; \`LATCHKEY_SOURCES\` and \`LATCHKEY_SINKS\` take the whole list as JSON.
+
+${describeKinds().map(kindSection).join('\n\n')}
 `;
+}
+
+function kindSection({ about, name, path, settings }: KindDescription): string {
+  const rows = settings.map(({ about: does, defaultText, kind, name: setting, takes }) => {
+    const form = kind === 'choice' || kind === 'count' || kind === 'items' ? takes : FORMS[kind];
+    const byDefault = defaultText === '' ? '' : `\`${cell(defaultText)}\``;
+    return `| \`${setting}\` | ${cell(form)} | ${byDefault} | ${cell(does)} |`;
+  });
+  const table = ['| setting | takes | default | what it does |', '|---|---|---|---|', ...rows].join('\n');
+  return `### ${path} kind ${name}\n\n${about}${rows.length === 0 ? ' It has no settings of its own.' : `\n\n${table}`}`;
 }
 
 function settingsTable(settings: readonly SettingDescription[]): string {

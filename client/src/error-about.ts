@@ -22,6 +22,7 @@ export const ERROR_ABOUT = {
   'atomic-aborted': 'Another command of this atomic batch was refused, so nothing of it was applied.',
   'observe-refused': '`observe` is made by sources only.',
   'not-an-object': 'A merge patch must be a JSON object.',
+  'not-flat': 'The entry is kept as a hash, which takes a JSON object without objects or arrays in it.',
   'idempotency-mismatch': 'The idempotency key was used before with another body.',
   'event-invalid': 'The event is not of the documented shape; `field` names what is wrong.',
   'content-type-unsupported': 'The route does not take this content type; the message lists the ones it does.',

@@ -32,6 +32,7 @@ export const ERRORS = {
   'atomic-aborted': refusal(409, 4),
   'observe-refused': refusal(400),
   'not-an-object': refusal(400),
+  'not-flat': refusal(400),
   'idempotency-mismatch': refusal(422, 4),
   'event-invalid': refusal(400),
   'content-type-unsupported': refusal(415),

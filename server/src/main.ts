@@ -67,7 +67,25 @@ const OPENED_MS = 10_000;
 export async function startServer(settings: Settings, parts: ServerParts): Promise<RunningServer> {
   const { host, port } = settings.http;
   if (!isLoopback(host) && !settings.insecure) throw insecureListen(host, port);
+  refuseUnbuilt(settings);
   return settings.workers === 0 ? startAlone(settings, parts) : startOwner(settings, parts);
+}
+
+/** What the settings take and no adapter does yet must not be started as if it did. */
+function refuseUnbuilt({ log, resp, sinks, sources }: Settings): void {
+  const missing = [
+    ...(log.kind === 'local' ? [] : ['log.kind']),
+    ...(resp.listen === '' ? [] : ['resp.listen']),
+    ...(sources.length === 0 ? [] : ['sources']),
+    ...(sinks.length === 0 ? [] : ['sinks']),
+  ];
+  const [field] = missing;
+  if (field === undefined) return;
+  throw new LatchkeyError(
+    'config-invalid',
+    `This version can't do what ${missing.join(', ')} asks for; leave it out.`,
+    { field },
+  );
 }
 
 async function startAlone(settings: Settings, parts: ServerParts): Promise<RunningServer> {

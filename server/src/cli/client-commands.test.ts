@@ -80,8 +80,8 @@ describe('exit codes and messages', () => {
       [['set', 'a'], /set takes one key and one value/],
       [['delete'], /delete takes a key, or --pattern/],
       [['list', '--limit', '0'], /--limit takes a whole number from 1/],
-      [['serve', '--log', 'redis'], /log\.kind takes local in this version/],
-      [['serve', '--resp', '127.0.0.1:6379'], /resp is of a later version/],
+      [['serve', '--log', 'kafka'], /log\.kind takes local or redis in this version/],
+      [['serve', '--resp', 'somewhere'], /resp.listen takes HOST:PORT/],
       [['completion', 'tcsh'], /completion takes bash, zsh or fish/],
     ];
     for (const [args, expected] of wrong) {

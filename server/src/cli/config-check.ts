@@ -1,3 +1,4 @@
+import { hidden } from '../config/fault.ts';
 import { setPath, toTree } from '../config/layer.ts';
 import type { ConfigOptions } from './config-show.ts';
 import { printLine, remark } from './output.ts';
@@ -21,5 +22,5 @@ export async function runConfigCheck(options: CheckOptions): Promise<void> {
   }
   const shown = toTree(settings as unknown as Record<string, unknown>);
   for (const [path, reference] of references) setPath(shown, path, reference);
-  await printLine(JSON.stringify(shown, undefined, json === true ? undefined : 2));
+  await printLine(JSON.stringify(hidden('', shown), undefined, json === true ? undefined : 2));
 }

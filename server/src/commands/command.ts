@@ -12,6 +12,8 @@ export interface WriteOptions {
   readonly ifPresent?: boolean;
   readonly keepExpiry?: boolean;
   readonly returnPrevious?: boolean;
+  /** What a Redis keeps the value as; absent: as the entry is, a string where there is none. A hash takes flat JSON objects only. */
+  readonly as?: 'string' | 'hash';
   /** The source takes commands in arrival order: an older `updated` is not late. */
   readonly acceptLate?: boolean;
   /** An equal result is recorded as a change all the same (the seeds notify on every message). */
@@ -35,6 +37,8 @@ export type ReadCommand = { readonly op: 'read' } & Keyed;
 export type ObserveCommand = {
   readonly op: 'observe';
   readonly found: Payload | undefined;
+  /** Where it was found as a hash; `found` is then the JSON object of its fields. */
+  readonly as?: 'hash';
   readonly expires?: number;
 } & Keyed;
 /** Expanded by the log into removes of the keys present at decision time; not atomic as a whole. */

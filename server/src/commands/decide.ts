@@ -1,5 +1,6 @@
 import { LatchkeyError } from '@latchkey/client';
 import { type Change, type ChangeDraft, isLive, type Payload, type Timestamp } from '../shared/change.ts';
+import { refuseNotFlat } from '../shared/flat-object.ts';
 import { payloadEquals, payloadToBytes, refuseValueSize } from '../shared/payload.ts';
 import { refuse } from '../shared/refusal.ts';
 import { formatMicros } from '../shared/timestamp.ts';
@@ -76,14 +77,25 @@ function decidePut(before: Before, command: PutCommand, context: DecideContext):
   if (isLate(last, command)) return { outcome: { outcome: 'late' } };
   if (isSameTime(last, command)) {
     if (isExpiredTombstone(last)) return duplicate(before, command);
-    if (command.recordEqual !== true && live?.value !== undefined && payloadEquals(live.value, command.value)) {
+    const isSameAs = command.as === undefined || asOf(before, command) === live?.as;
+    if (
+      command.recordEqual !== true &&
+      isSameAs &&
+      live?.value !== undefined &&
+      payloadEquals(live.value, command.value)
+    ) {
       return duplicate(before, command);
     }
   }
   if (!conditionsHold(before, command, context)) return conflict(before);
   const kept = command.keepExpiry === true ? live?.expires : undefined;
   const expires = command.ttlMicros === undefined ? kept : expiryAfter(command.ttlMicros, context);
-  return applied(before, command, writeDraft(before, command, context, command.value, command.valid, expires));
+  const as = asOf(before, command);
+  if (as === 'hash') {
+    const refusal = refuseNotFlat(command.value);
+    if (refusal !== undefined) return { outcome: refusal };
+  }
+  return applied(before, command, writeDraft(before, command, context, command.value, as, command.valid, expires));
 }
 
 function decideMerge(before: Before, command: MergeCommand, context: DecideContext): Answer {
@@ -98,11 +110,17 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   const isSameOtherwise = command.ttlMicros === undefined && valid?.micros === live?.valid?.micros;
   // A later `updated` is recorded even where the value stays: it is what makes the facts in between late.
   const isNews = last !== undefined && command.updated !== undefined && command.updated.micros > last.updated.micros;
-  const isEqual = current?.data === data && (isSameTime(last, command) || (isSameOtherwise && !isNews));
+  const isSameAs = command.as === undefined || asOf(before, command) === live?.as;
+  const isEqual = isSameAs && current?.data === data && (isSameTime(last, command) || (isSameOtherwise && !isNews));
   if (isEqual && command.recordEqual !== true) return duplicate(before, command);
   const value: Payload = current === undefined ? { kind: 'json', data } : { ...current, data };
   const expires = command.ttlMicros === undefined ? live?.expires : expiryAfter(command.ttlMicros, context);
-  return applied(before, command, writeDraft(before, command, context, value, valid, expires));
+  const as = asOf(before, command);
+  if (as === 'hash') {
+    const refusal = refuseNotFlat(value);
+    if (refusal !== undefined) return { outcome: refusal };
+  }
+  return applied(before, command, writeDraft(before, command, context, value, as, valid, expires));
 }
 
 function decideRemove(before: Before, command: RemoveCommand, context: DecideContext): Answer {
@@ -118,6 +136,7 @@ function decideRemove(before: Before, command: RemoveCommand, context: DecideCon
     op: 'remove',
     key: command.key,
     value: undefined,
+    as: undefined,
     reason: 'deleted',
     updated: updatedOf(last, command, context),
     valid: undefined,
@@ -141,9 +160,9 @@ function decideObserve(before: Before, command: ObserveCommand, context: DecideC
   if (command.found === undefined || isGone) {
     return decideRemove(before, { op: 'remove', key: command.key }, context);
   }
-  if (live?.value === undefined || !isSameBytes(live.value, command.found)) {
-    const { expires, found } = command;
-    return applied(before, {}, writeDraft(before, command, context, found, undefined, expires));
+  if (live?.value === undefined || live.as !== command.as || !isSameBytes(live.value, command.found)) {
+    const { as, expires, found } = command;
+    return applied(before, {}, writeDraft(before, command, context, found, as, undefined, expires));
   }
   // Where the key lives, its expiry is counted in milliseconds.
   if (millis(live.expires) === millis(command.expires)) return duplicate(before, {});
@@ -206,6 +225,12 @@ function updatedOf(last: Before['last'], command: Pick<WriteOptions, 'updated'>,
   return command.updated ?? { micros: Math.max(context.now, last?.updated.micros ?? context.now) };
 }
 
+/** A key stays what it is until a command says otherwise. */
+function asOf({ live }: Before, { as }: Pick<WriteOptions, 'as'>): Change['as'] {
+  if (as === undefined) return live?.as;
+  return as === 'hash' ? 'hash' : undefined;
+}
+
 function expiryAfter(ttlMicros: number, { now }: DecideContext): number {
   return Math.min(now + Math.max(1, Math.round(ttlMicros)), Number.MAX_SAFE_INTEGER);
 }
@@ -215,6 +240,7 @@ function writeDraft(
   command: { readonly key: string; readonly updated?: Timestamp },
   context: DecideContext,
   value: Payload,
+  as: Change['as'],
   valid: Timestamp | undefined,
   expires: number | undefined,
 ): ChangeDraft {
@@ -222,6 +248,7 @@ function writeDraft(
     op: 'put',
     key: command.key,
     value,
+    as,
     reason: undefined,
     updated: updatedOf(last, command, context),
     valid,
@@ -237,6 +264,7 @@ function withExpiry(live: Change, expires: number | undefined, context: DecideCo
     op: live.op,
     key: live.key,
     value: live.value,
+    as: live.as,
     reason: undefined,
     updated: live.updated,
     valid: live.valid,

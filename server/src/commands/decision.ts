@@ -56,6 +56,7 @@ export function placeChange(
     updated: draft.updated,
     valid: draft.valid,
     expires: draft.expires,
+    as: draft.as,
     decided: draft.decided,
     origin: draft.origin,
   };

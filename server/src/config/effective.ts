@@ -1,5 +1,5 @@
 import { describeSettings } from './describe.ts';
-import { withoutPasswords } from './fault.ts';
+import { hidden } from './fault.ts';
 import { getPath } from './layer.ts';
 import { type LoadedSettings, originOf } from './load-settings.ts';
 
@@ -16,14 +16,10 @@ export interface EffectiveSetting {
 export function effectiveSettings({ said, settings }: LoadedSettings): readonly EffectiveSetting[] {
   return describeSettings().map(({ defaultText, kind, path }) => {
     const value = getPath(said.tree, path);
-    if (value !== undefined) return { path, value: hidden(value), origin: originOf(path, said.origins) ?? 'given' };
+    if (value !== undefined)
+      return { path, value: hidden(path, value), origin: originOf(path, said.origins) ?? 'given' };
     if (path === 'data') return { path, value: settings.data, origin: 'default' };
     const isText = kind === 'bytes' || kind === 'duration' || kind === 'choice';
     return { path, value: isText ? defaultText : JSON.parse(defaultText), origin: 'default' };
   });
-}
-
-function hidden(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(hidden);
-  return typeof value === 'string' ? withoutPasswords(value) : value;
 }

@@ -1,4 +1,5 @@
 import { LatchkeyError, quote } from '@latchkey/client';
+import { isReference } from './reference.ts';
 
 /** One thing that is wrong with the configuration. */
 export interface Fault {
@@ -40,4 +41,13 @@ export function configInvalid(faults: readonly Fault[]): LatchkeyError {
   const message =
     lines.length === 1 ? (lines[0] as string) : `${lines.length} settings are wrong:\n  ${lines.join('\n  ')}`;
   return new LatchkeyError('config-invalid', message, { extra: { faults } });
+}
+
+/** A value whole, but for what is secret; a reference is none. */
+export function hidden(name: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => hidden(name, each));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([inner, each]) => [inner, hidden(inner, each)]));
+  if (typeof value !== 'string' || value === '' || isReference(value)) return value;
+  return SECRET_NAME.test(name) ? '***' : withoutPasswords(value);
 }

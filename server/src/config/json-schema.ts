@@ -18,6 +18,9 @@ export function settingsJsonSchema(): Json {
       if (meta === undefined) return;
       const json = jsonSchema as Json;
       json.description = meta.kind === 'group' ? meta.about : `${meta.about} Takes ${meta.takes}.`;
+      // zod leaves a default out whose setting transforms what it is given.
+      if ((meta.kind === 'text' || meta.kind === 'items') && meta.defaultText !== '')
+        json.default = JSON.parse(meta.defaultText);
       if (meta.kind === 'group') {
         delete json.default;
       } else if (meta.kind === 'bytes' || meta.kind === 'duration') {

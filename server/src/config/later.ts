@@ -6,12 +6,10 @@ export const PRESETS: Readonly<Record<string, Tree>> = { 'kv-store': {} };
 
 /** Documented names that this version does not have yet: asked for, they are refused, never ignored. */
 const LATER = {
-  resp: 'the Redis protocol gateway',
-  sources: 'sources beside HTTP',
-  sinks: 'sinks',
   auth: 'authentication',
-  keyPrefix: 'sources beside HTTP, whose keys it would stand before',
 } as const;
+
+const LATER_KINDS = ['kafka', 'webhook', 'file'];
 
 /**
  * Takes what belongs to later versions out of the tree, and says so of everything that is really asked for: the documented
@@ -26,10 +24,22 @@ export function refuseLater(tree: Tree): Fault[] {
       faults.push({ path, says: `is of a later version: this one does not have ${what}; leave it out` });
   }
   const kind = getPath(tree, 'log.kind');
-  if (kind === 'redis' || kind === 'kafka') {
+  if (kind === 'kafka') {
     // The other settings of such a log would each be called unknown, which is noise beside the one cause.
     delete tree.log;
-    faults.push({ path: 'log.kind', says: `takes local in this version, but got ${shown('log.kind', kind)}` });
+    faults.push({ path: 'log.kind', says: `takes local or redis in this version, but got ${shown('log.kind', kind)}` });
+  }
+  for (const name of ['sources', 'sinks']) {
+    const items = tree[name];
+    if (!Array.isArray(items)) continue;
+    items.forEach((each: unknown, index) => {
+      if (!isTree(each) || !LATER_KINDS.includes(String(each.kind))) return;
+      faults.push({
+        path: `${name}[${index}].kind`,
+        says: `is ${String(each.kind)}, which this version does not have; leave it out`,
+      });
+    });
+    tree[name] = items.filter((each: unknown) => !isTree(each) || !LATER_KINDS.includes(String(each.kind)));
   }
   return faults;
 }

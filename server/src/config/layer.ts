@@ -23,17 +23,22 @@ export function toTree(value: Readonly<Record<string, unknown>>): Tree {
   const tree = emptyTree();
   for (const [name, inner] of Object.entries(value)) {
     if (inner === null || inner === undefined) continue;
-    tree[name] = isTree(inner) ? toTree(inner) : inner;
+    tree[name] = Array.isArray(inner) ? inner.map(toItem) : toItem(inner);
   }
   return tree;
 }
 
+function toItem(value: unknown): unknown {
+  return isTree(value) ? toTree(value) : value;
+}
+
+/** `path` as in `http.port` or `sources[0].url`; the items of a list must be there. */
 export function setPath(tree: Tree, path: string, value: unknown): void {
-  const names = path.split('.');
+  const names = path.replace(/\[([0-9]+)\]/g, '.$1').split('.');
   const last = names.pop() as string;
   let place = tree;
   for (const name of names) {
-    if (!isTree(place[name])) place[name] = emptyTree();
+    if (!isTree(place[name]) && !Array.isArray(place[name])) place[name] = emptyTree();
     place = place[name] as Tree;
   }
   place[last] = value;

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { LatchkeyError, quote } from '@latchkey/client';
 import { isLoopback } from '../shared/loopback.ts';
-import { describeGroups, describeSettings } from './describe.ts';
+import { describeGroups, describeSettings, takesAt } from './describe.ts';
 import type { Environment } from './environment.ts';
 import { configInvalid, type Fault, shown } from './fault.ts';
+import { flowFaults } from './flow-faults.ts';
 import { PRESETS, refuseLater, refuseLaterPresets } from './later.ts';
-import { emptyTree, getPath, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
+import { emptyTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
 import { followReferences } from './references.ts';
 import { PRESET_NAMES, settingsSchema } from './schema.ts';
 import type { Settings } from './settings.ts';
@@ -139,29 +140,47 @@ export function originOf(path: string, origins: ReadonlyMap<string, string>): st
 type Issue = NonNullable<ReturnType<typeof settingsSchema.safeParse>['error']>['issues'][number];
 
 function describeIssue(issue: Issue, tree: Tree, references: ReadonlyMap<string, string>): Fault[] {
-  const names = issue.path.filter((step): step is string => typeof step === 'string');
-  const path = names.join('.');
+  const path = pathOf(issue.path);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const full = path === '' ? key : `${path}.${key}`;
-      return { path: full, says: `is not a setting.${suggestPath(full)}` };
+      return { path: full, says: `is not a setting.${suggestPath(full, issue.path, tree)}` };
     });
   }
   const reference = references.get(path);
   if (issue.code === 'custom' && issue.params?.whole === true && reference === undefined) {
     return [{ path, says: issue.message }];
   }
-  const takes =
-    [...describeSettings(), ...describeGroups()].find((one) => one.path === path)?.takes ?? 'something else';
+  const takes = takesOf(issue, tree);
   if (reference !== undefined) return [{ path, says: `takes ${takes}, which is not what ${reference} holds` }];
-  const index = issue.path.find((step) => typeof step === 'number');
-  const value = getPath(tree, path);
-  const wrong = index !== undefined && Array.isArray(value) ? value[index] : value;
-  return [{ path, says: `takes ${takes}, but got ${shown(path, wrong)}` }];
+  return [{ path, says: `takes ${takes}, but got ${shown(path, valueAt(tree, issue.path))}` }];
+}
+
+function takesOf({ code, path }: Issue, tree: Tree): string {
+  // A kind that there is not: it is told by the mapping that it is of.
+  if (code === 'invalid_union' && path.at(-1) === 'kind')
+    return takesAt(path.slice(0, -1), tree)?.replace('a mapping whose kind is ', '') ?? 'another kind';
+  return takesAt(path, tree) ?? takesAt(path.slice(0, -1), tree) ?? 'something else';
+}
+
+/** `sources[0].channels`; the place in a list of texts is left out, which the value tells as well. */
+function pathOf(steps: readonly PropertyKey[]): string {
+  return steps.reduce<string>((path, step, index) => {
+    if (typeof step === 'number') return index === steps.length - 1 && index !== 1 ? path : `${path}[${step}]`;
+    return path === '' ? String(step) : `${path}.${String(step)}`;
+  }, '');
+}
+
+function valueAt(tree: Tree, steps: readonly PropertyKey[]): unknown {
+  return steps.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | undefined)?.[step], tree);
 }
 
 /** A misspelt name is looked for beside its siblings first, then everywhere by its last word. */
-function suggestPath(path: string): string {
+function suggestPath(path: string, within: readonly PropertyKey[], tree: Tree): string {
+  if (within.length > 1 && typeof within[1] === 'number') {
+    const siblings = takesAt(within, tree)?.replace('a mapping of ', '').split(', ') ?? [];
+    return didYouMean(path.slice(path.lastIndexOf('.') + 1), siblings);
+  }
   const known = [...describeSettings(), ...describeGroups()].map((one) => one.path);
   const near = didYouMean(path, known);
   if (near !== '') return near;
@@ -171,14 +190,31 @@ function suggestPath(path: string): string {
 }
 
 /** What no single setting can tell. */
-function crossFaults({ limits }: Settings): Fault[] {
-  if (limits.valueBytesMax <= limits.bodyBytesMax) return [];
-  const says = `is ${limits.valueBytesMax}, which limits.bodyBytesMax (${limits.bodyBytesMax}) never lets in; raise that too`;
-  return [{ path: 'limits.valueBytesMax', says }];
+function crossFaults(settings: Settings): Fault[] {
+  const { limits, log, workers } = settings;
+  const faults = flowFaults(settings);
+  if (limits.valueBytesMax > limits.bodyBytesMax) {
+    const says = `is ${limits.valueBytesMax}, which limits.bodyBytesMax (${limits.bodyBytesMax}) never lets in; raise that too`;
+    faults.push({ path: 'limits.valueBytesMax', says });
+  }
+  if (log.kind === 'redis' && workers > 0) {
+    faults.push({ path: 'workers', says: 'takes 0 with log.kind redis: start more nodes instead, which are equal' });
+  }
+  return faults;
 }
 
-function refuseOpenListening({ http, insecure }: Settings): void {
-  if (insecure || isLoopback(http.host)) return;
+function refuseOpenListening({ http, insecure, resp }: Settings): void {
+  if (insecure) return;
+  const respHost = resp.listen.slice(0, resp.listen.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
+  if (resp.listen !== '' && resp.password === '' && !isLoopback(respHost)) {
+    throw new LatchkeyError(
+      'insecure-listen',
+      `resp.listen ${quote(resp.listen)} lets other machines in, and there is no password. ` +
+        'Set resp.password, listen on 127.0.0.1, or allow it with --insecure (insecure: true, LATCHKEY_INSECURE=true).',
+      { field: 'resp.listen' },
+    );
+  }
+  if (isLoopback(http.host)) return;
   throw new LatchkeyError(
     'insecure-listen',
     `http.host ${quote(http.host)} lets other machines in, and there is no authentication. ` +

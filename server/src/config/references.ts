@@ -30,7 +30,10 @@ export function followReferences(
       const path = prefix + name;
       if (isTree(value)) visit(value, `${path}.`);
       else if (isReference(value)) place[name] = read(path, found(path, value));
-      else if (Array.isArray(value)) place[name] = value.map((each) => (isReference(each) ? found(path, each) : each));
+      else if (Array.isArray(value)) {
+        place[name] = value.map((each) => (isReference(each) ? found(path, each) : each));
+        for (const [index, each] of value.entries()) if (isTree(each)) visit(each, `${path}[${index}].`);
+      }
     }
   };
   visit(tree, '');

@@ -3,12 +3,27 @@ import { DURATION_TAKES, formatBytes, formatDuration, parseBytes, parseDurationM
 
 /** What the reference page and fault messages say of one setting; kept in zod's registry beside its schema. */
 export interface SettingMeta {
-  readonly kind: 'text' | 'count' | 'bytes' | 'duration' | 'choice' | 'flag' | 'list';
+  readonly kind: 'text' | 'count' | 'bytes' | 'duration' | 'choice' | 'flag' | 'list' | 'items';
   /** Completes "http.port takes …". */
   readonly takes: string;
   readonly about: string;
   /** The default as a user would write it. */
   readonly defaultText: string;
+}
+
+/** A setting within an item whose value is a mapping of one of several kinds. */
+export interface ItemMeta {
+  readonly kind: 'item';
+  readonly takes: string;
+  readonly about: string;
+}
+
+/** One of the kinds of an item: `kind: redis-pubsub` and its settings. */
+export interface KindMeta {
+  readonly kind: 'kind';
+  readonly name: string;
+  readonly takes: string;
+  readonly about: string;
 }
 
 export interface GroupMeta {
@@ -24,10 +39,12 @@ interface Bounds {
 
 interface Shape {
   readonly takes: string;
+  /** A number that YAML made of a text that looks like one is taken too. */
+  readonly takesNumbers?: boolean;
   readonly accepts: (value: string) => boolean;
 }
 
-export const settingMetas = z.registry<SettingMeta | GroupMeta>();
+export const settingMetas = z.registry<SettingMeta | GroupMeta | ItemMeta | KindMeta>();
 
 export function group<Parts extends z.ZodRawShape>(about: string, parts: Parts) {
   const schema = z.strictObject(parts).prefault({} as never);
@@ -36,9 +53,69 @@ export function group<Parts extends z.ZodRawShape>(about: string, parts: Parts) 
 }
 
 export function text(byDefault: string, about: string, shape: Shape) {
-  const schema = z.string().refine(shape.accepts).default(byDefault);
+  const texts = z.string().refine(shape.accepts);
+  const numbers = z.number().transform(String).refine(shape.accepts);
+  const schema = (shape.takesNumbers === true ? z.union([texts, numbers]) : texts).default(byDefault);
   settingMetas.add(schema, { kind: 'text', takes: shape.takes, about, defaultText: JSON.stringify(byDefault) });
   return schema;
+}
+
+/** A text without a default. */
+export function required(about: string, shape: Shape) {
+  const schema = z.string().refine(shape.accepts);
+  settingMetas.add(schema, { kind: 'text', takes: shape.takes, about, defaultText: '' });
+  return schema;
+}
+
+/** Seconds as a number or its text, fractions allowed; undefined where it is left out. */
+export function seconds(about: string) {
+  const schema = z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^[0-9]+(\.[0-9]+)?$/)
+        .transform(Number),
+    ])
+    .refine((value) => value > 0 && value < 1e10)
+    .optional();
+  settingMetas.add(schema, { kind: 'text', takes: 'seconds, such as 60 or 0.5', about, defaultText: '' });
+  return schema;
+}
+
+/** A mapping of one kind: `kind` and the parts. */
+export function item<const Kind extends string, Parts extends z.ZodRawShape>(kind: Kind, about: string, parts: Parts) {
+  const schema = z.strictObject({ kind: z.literal(kind), ...parts });
+  const takes = `a mapping of ${['kind', ...Object.keys(parts)].join(', ')}`;
+  settingMetas.add(schema, { kind: 'kind', name: kind, takes, about });
+  return schema;
+}
+
+type Kinds = readonly [z.core.$ZodTypeDiscriminable, ...z.core.$ZodTypeDiscriminable[]];
+
+/** A mapping of one of several kinds. */
+export function one<const Items extends Kinds>(about: string, kinds: Items) {
+  const schema = z.discriminatedUnion('kind', kinds);
+  settingMetas.add(schema, {
+    kind: 'item',
+    takes: `a mapping whose kind is ${kindNames(kinds)}`,
+    about,
+  });
+  return schema;
+}
+
+const ITEMS_MAX = 100;
+
+/** A list of such mappings; empty by default. */
+export function many<const Items extends Kinds>(about: string, kinds: Items) {
+  const schema = z.array(one(about, kinds)).max(ITEMS_MAX).default([]);
+  const takes = `a list of at most ${ITEMS_MAX} mappings whose kind is ${kindNames(kinds)}`;
+  settingMetas.add(schema, { kind: 'items', takes, about, defaultText: '[]' });
+  return schema;
+}
+
+function kindNames(kinds: Kinds): string {
+  return oneOf(kinds.map((each) => (settingMetas.get(each as z.core.$ZodType) as KindMeta).name));
 }
 
 export function count(byDefault: number, about: string, { min = 1, max = 1_000_000_000 }: Bounds = {}) {

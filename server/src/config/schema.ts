@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { redisPlace, sinks, sinksOf, sources, sourcesOf } from './flow-schema.ts';
 import { bytes, choice, count, duration, flag, group, list, TIMER_MAX_MS, text } from './schema-parts.ts';
 import { DEFAULT_SETTINGS, type Settings } from './settings.ts';
 
@@ -10,6 +11,13 @@ export const PRESET_NAMES = ['kv-store', 'kvupdater', 'redis-cache-sync', 'redis
 const HOST = /^(?:[a-z0-9_.-]{1,253}|\[?[0-9a-f:.]{2,45}\]?)$/i;
 const HOST_AND_PORT = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?$/i;
 const NO_CONTROLS = /^[^\u0000-\u001f\u007f]*$/;
+
+/** `HOST:PORT` of what is one, or of a port alone. */
+function respAddress(value: string): string | undefined {
+  const address = /^[0-9]+$/.test(value) ? `127.0.0.1:${value}` : value;
+  const port = Number(/:([0-9]{1,5})$/.exec(address)?.[1] ?? Number.NaN);
+  return HOST_AND_PORT.test(address) && port <= 65_535 ? address : undefined;
+}
 
 function isOrigin(value: string): boolean {
   return value === '*' || value === 'null' || (URL.canParse(value) && new URL(value).origin === value);
@@ -50,16 +58,51 @@ export const userForm = z.strictObject({
       },
     ),
   }),
+  resp: group('The Redis protocol gateway: redis-cli and Redis clients on top of any log.', {
+    listen: text(
+      DEFAULTS.resp.listen,
+      'Where it listens; empty: nowhere. Beyond loopback it needs a password or `insecure`.',
+      {
+        takesNumbers: true,
+        takes: 'HOST:PORT such as 127.0.0.1:6380, or a port, which is then of 127.0.0.1',
+        accepts: (value) => value === '' || respAddress(value) !== undefined,
+      },
+    ),
+    password: text(DEFAULTS.resp.password, 'What `AUTH` takes; empty: it asks for none. Best by a reference.', {
+      takes: 'at most 512 characters without control characters',
+      accepts: (value) => value.length <= 512 && NO_CONTROLS.test(value),
+    }),
+  }),
   data: text(DEFAULTS.data, 'Data directory, relative to where the server is started.', {
     takes: 'a path',
     accepts: (value) => value !== '' && !value.includes('\u0000'),
   }),
   log: group('Orders changes and makes them durable.', {
-    kind: choice(['local'], DEFAULTS.log.kind, 'Which log: `local` keeps everything in the data directory.'),
+    kind: choice(
+      ['local', 'redis'],
+      DEFAULTS.log.kind,
+      'Which log: `local` keeps everything in the data directory; with `redis` the values are plain keys of a Redis, Valkey or KeyDB that any number of nodes share.',
+    ),
     name: text(DEFAULTS.log.name, 'Name of this log among several.', {
       takes: '1 to 64 letters, digits, dots, dashes or underscores',
       accepts: (value) => /^[A-Za-z0-9._-]{1,64}$/.test(value),
     }),
+    ...redisPlace({ url: DEFAULTS.log.url }),
+    wait: count(DEFAULTS.log.wait, 'Replicas that must have a write before its sender is answered (`WAIT`).', {
+      min: 0,
+      max: 10,
+    }),
+    rebuild: flag(
+      DEFAULTS.log.rebuild,
+      'Fills a Redis that came back empty from the node that knows most; without it the log begins anew.',
+    ),
+    rebuildWait: duration(
+      DEFAULTS.log.rebuildWaitMs,
+      'How long nodes are waited for that may know more, before that.',
+      {
+        max: TIMER_MAX_MS,
+      },
+    ),
   }),
   limits: group('What one client may ask for. Beyond a limit a request is refused; nothing is cut.', {
     keyBytesMax: count(DEFAULTS.limits.keyBytesMax, 'Longest key, in bytes of UTF-8.', { min: 1, max: 1900 }),
@@ -137,13 +180,15 @@ export const userForm = z.strictObject({
     'Processes that serve clients beside the one that writes; 0 means that one process does both.',
     { min: 0, max: WORKERS_MAX },
   ),
+  sources,
+  sinks,
   clusterLabel: text(DEFAULTS.clusterLabel, 'A label on every log line and metric.', {
     takes: 'at most 200 characters without control characters',
     accepts: (value) => value.length <= 200 && NO_CONTROLS.test(value),
   }),
   keyPrefix: text(
     DEFAULTS.keyPrefix,
-    'Put before every key that sources write; taken once there are sources beside HTTP.',
+    'Put before every key that sources beside HTTP write, and before the `keyPrefix` of the source.',
     {
       takes: 'at most 512 characters without control characters',
       accepts: (value) => value.length <= 512 && NO_CONTROLS.test(value),
@@ -165,8 +210,13 @@ export const userForm = z.strictObject({
 /** Takes the user's form, defaults what is left out, and results in `Settings`. */
 export const settingsSchema = userForm.transform((given): Settings => {
   const { history, tombstones, deadLetters, idempotency, deciding, feed, presets, ...same } = given;
+  const { rebuildWait, ...log } = given.log;
   return {
     ...same,
+    log: { ...log, rebuildWaitMs: rebuildWait },
+    resp: { ...given.resp, listen: respAddress(given.resp.listen) ?? '' },
+    sources: sourcesOf(given.sources),
+    sinks: sinksOf(given.sinks),
     history: { changesMax: history.changesMax, bytesMax: history.bytesMax, ageMaxMs: history.ageMax },
     tombstones: { ageMaxMs: tombstones.ageMax },
     deadLetters: {

@@ -6,7 +6,7 @@ import { didYouMean } from './suggestion.ts';
 
 /** Read by the command line and the bins, not settings. */
 const NOT_SETTINGS = ['LATCHKEY_SERVER', 'LATCHKEY_SERVER_ADDRESS', 'LATCHKEY_TOKEN', 'LATCHKEY_CONFIG'];
-const LATER_VARIABLES = /^LATCHKEY_(RESP|SOURCES|SINKS|AUTH|LOG)(_|$)/;
+const LATER_VARIABLES = /^LATCHKEY_AUTH(_|$)/;
 
 const KUBERNETES_VALUE = /^(tcp|udp|sctp):\/\//;
 const KUBERNETES_NAME = /(_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
@@ -73,6 +73,10 @@ function kubernetesWarning(names: readonly string[]): string {
 /** What cannot be read is handed on as text: the schema then says what the setting takes. */
 export function fromText(setting: SettingDescription, name: string, text: string): unknown {
   const trimmed = text.trim();
+  if (setting.kind === 'items') {
+    const value = parseJson(trimmed);
+    return Array.isArray(value) ? toTree({ value }).value : text;
+  }
   if (setting.kind === 'list') {
     // The variable for presets names one or several, as the flag does.
     if (name === 'LATCHKEY_PRESET') return trimmed.split(/[\s,]+/).filter((preset) => preset !== '');

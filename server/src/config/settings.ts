@@ -1,3 +1,6 @@
+import type { SinkSettings, SourceSettings } from './flow-settings.ts';
+import type { LogSettings } from './redis-settings.ts';
+
 /**
  * Every setting, resolved: bytes as numbers, durations in milliseconds. Names are those of `latchkey.yaml`; a duration's text
  * form (`15s`) becomes `…Ms` here.
@@ -9,9 +12,11 @@ export interface Settings {
     readonly corsOrigins: readonly string[];
     readonly trustedHosts: readonly string[];
   };
+  /** The Redis protocol gateway: where it listens, `HOST:PORT`; empty: nowhere. `password`: what AUTH takes; empty: none is asked for. */
+  readonly resp: { readonly listen: string; readonly password: string };
   /** Data directory. */
   readonly data: string;
-  readonly log: { readonly kind: 'local'; readonly name: string };
+  readonly log: LogSettings;
   readonly limits: Limits;
   readonly history: { readonly changesMax: number; readonly bytesMax: number; readonly ageMaxMs: number };
   readonly tombstones: { readonly ageMaxMs: number };
@@ -26,6 +31,8 @@ export interface Settings {
   readonly feed: FeedSettings;
   /** Processes that serve beside the one that owns the log; 0: that one serves. */
   readonly workers: number;
+  readonly sources: readonly SourceSettings[];
+  readonly sinks: readonly SinkSettings[];
   readonly clusterLabel: string;
   readonly keyPrefix: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -65,8 +72,19 @@ const MIB = 1024 * 1024;
 
 export const DEFAULT_SETTINGS: Settings = {
   http: { host: '127.0.0.1', port: 23333, corsOrigins: [], trustedHosts: [] },
+  resp: { listen: '', password: '' },
   data: './latchkey-data',
-  log: { kind: 'local', name: 'main' },
+  log: {
+    kind: 'local',
+    name: 'main',
+    url: 'redis://localhost:6379/0',
+    sentinels: [],
+    sentinelName: 'mymaster',
+    caFile: '',
+    wait: 0,
+    rebuild: false,
+    rebuildWaitMs: 10 * SECOND,
+  },
   limits: {
     keyBytesMax: 1024,
     valueBytesMax: MIB,
@@ -91,6 +109,8 @@ export const DEFAULT_SETTINGS: Settings = {
     pinnedBytesMax: 64 * MIB,
   },
   workers: 0,
+  sources: [],
+  sinks: [],
   clusterLabel: '',
   keyPrefix: '',
   logLevel: 'info',

@@ -1,5 +1,5 @@
 import { LatchkeyError } from '@latchkey/client';
-import type { Command, Refusal } from '../commands/command.ts';
+import type { Command, Refusal, WriteOptions } from '../commands/command.ts';
 import type { Timestamp } from '../shared/change.ts';
 import { refuseKey } from '../shared/key.ts';
 import { compileKeyTemplate, type KeyTemplate } from '../shared/key-template.ts';
@@ -19,6 +19,8 @@ export interface JsonFormatSettings extends Taking {
   readonly omit?: readonly string[];
   /** `put` replaces the value, `merge` (RFC 7386) changes the fields that the message has. Default `put`. */
   readonly write?: 'put' | 'merge';
+  /** What a Redis keeps the value as. Default `string`. */
+  readonly as?: 'string' | 'hash';
   /** The field that says when the fact was true, e.g. `time` or `meta.time`; a message without it is refused. */
   readonly updated?: string;
   /** Seconds that every message's entry lives. */
@@ -30,7 +32,7 @@ interface Compiled {
   readonly omit: readonly string[];
   readonly isMerge: boolean;
   readonly updatedPath: readonly string[] | undefined;
-  readonly options: Taking & { readonly ttlMicros?: number };
+  readonly options: Taking & Pick<WriteOptions, 'as' | 'ttlMicros'>;
 }
 
 /**
@@ -51,7 +53,11 @@ function compile(settings: JsonFormatSettings): Compiled {
     omit: settings.omit ?? [],
     isMerge: settings.write === 'merge',
     updatedPath: settings.updated?.split('.'),
-    options: { ...takingOf(settings), ...(ttl === undefined ? {} : { ttlMicros: ttl }) },
+    options: {
+      ...takingOf(settings),
+      ...(settings.as === 'hash' ? { as: 'hash' } : {}),
+      ...(ttl === undefined ? {} : { ttlMicros: ttl }),
+    },
   };
 }
 

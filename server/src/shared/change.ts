@@ -29,6 +29,8 @@ export interface Change {
   /** Offset of the last change that put or removed a value; differs from `offset` only for `stale`. */
   readonly valueOffset: number;
   readonly value?: Payload | undefined;
+  /** `hash`: where values lie at keys of their own, this flat JSON object is a hash of its fields; absent: a string. */
+  readonly as?: 'hash' | undefined;
   readonly reason?: RemoveReason | undefined;
   readonly updated: Timestamp;
   readonly valid?: Timestamp | undefined;

@@ -15,7 +15,8 @@ export interface Records {
 
 /** The place after it. */
 export function writePlace(into: Buffer, at: number, change: Change, recordBytes: number): number {
-  const needsRecord = change.op !== 'put' || change.expires !== undefined || change.valid !== undefined;
+  const needsRecord =
+    change.op !== 'put' || change.expires !== undefined || change.valid !== undefined || change.as !== undefined;
   into[at] = change.partition;
   into[at + 1] = change.op === 'remove' ? 1 : 0;
   into.writeDoubleLE(change.offset, at + 2);

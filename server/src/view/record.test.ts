@@ -35,6 +35,7 @@ const change: fc.Arbitrary<Change> = fc.record(
     previous: offset,
     valueOffset: offset,
     value: fc.option(payload, { nil: undefined }),
+    as: fc.constantFrom(undefined, 'hash'),
     reason: fc.constantFrom(undefined, 'deleted', 'expired', 'evicted'),
     updated: timestamp,
     valid: fc.option(timestamp, { nil: undefined }),

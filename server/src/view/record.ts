@@ -22,6 +22,7 @@ const HAS_VALID_TEXT = 4;
 const HAS_EXPIRES = 8;
 const HAS_ORIGIN = 16;
 const HAS_CONTENT_TYPE = 32;
+const IS_HASH = 64;
 
 function flagsOf(change: Change, payload: Payload | undefined): number {
   return (
@@ -30,7 +31,8 @@ function flagsOf(change: Change, payload: Payload | undefined): number {
     (change.valid?.text === undefined ? 0 : HAS_VALID_TEXT) |
     (change.expires === undefined ? 0 : HAS_EXPIRES) |
     (change.origin === undefined ? 0 : HAS_ORIGIN) |
-    (payload?.contentType === undefined ? 0 : HAS_CONTENT_TYPE)
+    (payload?.contentType === undefined ? 0 : HAS_CONTENT_TYPE) |
+    (change.as === undefined ? 0 : IS_HASH)
   );
 }
 
@@ -143,6 +145,7 @@ export function decodeRecord(record: Buffer, partition: number, offset: number):
     offset,
     previous: record.readDoubleLE(4),
     valueOffset: record.readDoubleLE(12),
+    as: flags & IS_HASH ? 'hash' : undefined,
     reason: REASONS[record[2] as number],
     updated,
     valid:
