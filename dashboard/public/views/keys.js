@@ -5,15 +5,12 @@
  * Invariant: the watch, where there is one, began at or before the moment of the page that is shown.
  */
 import { el, icon, setText } from '../element.js';
+import { readPage } from '../key-list.js';
 import { PageOfKeys } from '../page-of-keys.js';
 import { addressOf, filterOf, queryOf, SearchBox } from '../parts/search-box.js';
-import { call } from '../server.js';
 import { Stream } from '../stream.js';
 import { KeysTable } from './keys-table.js';
 
-const PAGE_SIZE = 100;
-/** A rare glob makes the server go through many keys for few: what was found by then is shown. */
-const GATHER_MAX_MS = 10_000;
 const SEARCHING_MS = 400;
 /** Who comes back sooner goes on with the page that was left; later changes would take longer than a new page. */
 const AWAY_MAX_MS = 60_000;
@@ -171,7 +168,7 @@ export class KeysView {
     this.element.setAttribute('aria-busy', 'true');
     const searching = setTimeout(() => setText(this.#range, 'Searching…'), SEARCHING_MS);
     try {
-      const page = await this.#gather(this.#places[at], loading.signal);
+      const page = await readPage(this.#filter, this.#places[at].cursor, loading.signal);
       if (loading.signal.aborted) return;
       this.#shown(at, page);
       if (at === 0 && from === undefined && !this.#isLoaded) {
@@ -191,27 +188,6 @@ export class KeysView {
         this.#schedule();
       }
     }
-  }
-
-  async #gather(place, signal) {
-    const { kind, term } = this.#filter;
-    const untilMs = performance.now() + GATHER_MAX_MS;
-    const entries = [];
-    let { cursor } = place;
-    let position;
-    do {
-      const query = new URLSearchParams(term === '' ? {} : { [kind === 'key' ? 'prefix' : kind]: term });
-      query.set('limit', String(kind === 'key' ? 1 : PAGE_SIZE - entries.length));
-      if (cursor !== undefined) query.set('cursor', cursor);
-      const page = await call(`v1/keys?${query}`, { signal });
-      entries.push(...page.entries);
-      cursor = page.cursor;
-      // Of the first answer: what a later one shows, the watch may tell again.
-      position ??= page.position;
-    } while (kind !== 'key' && cursor !== undefined && entries.length < PAGE_SIZE && performance.now() < untilMs);
-    // In the order of the store an exact key is the first of those that begin with it.
-    if (kind === 'key' && term !== '') return { entries: entries.filter(({ key }) => key === term), position };
-    return { entries, cursor, position };
   }
 
   #shown(at, { cursor, entries }) {

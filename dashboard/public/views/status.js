@@ -34,7 +34,7 @@ const PLOTS = [
     increments: BINARY,
   },
   {
-    title: 'Event loop delay, p99',
+    title: 'Event loop, p99',
     series: [{ name: 'delay', of: ({ delay }) => delay }],
     format: milliseconds,
   },
