@@ -53,7 +53,7 @@ ${note}
 - **Exit codes**: 0 done, 1 error, 2 wrong usage or settings, 3 not found, 4 conflict (a condition did not hold, a write was late),
   5 unauthorised, 6 server unavailable, 7 timeout, 130 interrupted.
 - **Long commands** (\`import\`, \`export\`, \`backup\`, \`restore\`) show on a terminal how far they are, at what rate, and what time is
-  left; \`verify\` shows its counts and the time that is left.
+  left; \`verify\` shows its counts, the rate of writes and the time that is left.
 
 | command | what \`--json\` prints |
 |---|---|
