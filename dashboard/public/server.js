@@ -80,6 +80,12 @@ function learnSkew(response, askedMs) {
   skewMs = Math.abs(offMs) < SKEW_MIN_MS ? 0 : offMs;
 }
 
+/** What is no answer of the server, and no lack of one, is a bug of this page: it goes on to the console. @param {unknown} error */
+export function faultOf(error) {
+  if (error instanceof ServerError) return error;
+  throw error;
+}
+
 /** The path of a key; `.` and `..` have none that a browser would not take for a folder. @param {string} key */
 export function keyPath(key) {
   return key === '.' || key === '..' ? undefined : `v1/keys/${encodeURIComponent(key)}`;

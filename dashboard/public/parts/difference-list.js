@@ -17,6 +17,7 @@ export function differenceList(before, after) {
   return [list, el('p', { class: 'note', text: `There are more; the first ${rows.length} are shown.` })];
 }
 
+/** @param {import('../difference.js').Difference} difference */
 function placeRow({ after, before, kind, path }) {
   return el(
     'li',

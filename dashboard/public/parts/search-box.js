@@ -35,7 +35,7 @@ export class SearchBox {
   #radios;
   element;
 
-  /** @param {{ kind: keyof typeof KINDS, term: string }} filter @param {(filter: any) => void} onFilter @param {(term: string) => void} [onEnter] */
+  /** @param {{ kind: keyof typeof KINDS, term: string }} filter @param {(filter: any) => void} onFilter @param {(filter: any) => void} [onEnter] */
   constructor(filter, onFilter, onEnter) {
     this.#onFilter = onFilter;
     this.#term = el('input', {

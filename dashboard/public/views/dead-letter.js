@@ -1,7 +1,7 @@
 /** One dead letter: what came, where from, why it was not taken; and replay, with another text if need be, or drop. */
 import { el, setText } from '../element.js';
 import { confirmed } from '../parts/dialog.js';
-import { call } from '../server.js';
+import { call, faultOf } from '../server.js';
 import { ageText } from '../times.js';
 import { contentOf, hexDump, previewText, scalarText } from '../values.js';
 
@@ -136,7 +136,10 @@ export class DeadLetter {
     try {
       await act();
     } catch (error) {
-      this.#tell(`It stays: ${error.message}`, true);
+      const { code, message } = faultOf(error);
+      // Somebody else replayed or dropped it, or it grew too old.
+      if (code === 'not-found') this.#done(message);
+      else this.#tell(`It stays: ${message}`, true);
     } finally {
       for (const button of this.#actions.children) button.disabled = false;
     }

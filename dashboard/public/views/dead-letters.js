@@ -1,7 +1,7 @@
 /** Dead letters: messages that could not be read or decided, page by page, and what can be done with them. */
 import { el, icon, setText } from '../element.js';
 import { confirmed } from '../parts/dialog.js';
-import { call } from '../server.js';
+import { call, faultOf } from '../server.js';
 import { sizeText } from '../values.js';
 import { DeadLetter } from './dead-letter.js';
 
@@ -179,8 +179,9 @@ export class DeadLettersView {
       this.#setState('answering');
     } catch (error) {
       if (signal.aborted) return;
-      this.#setState(error.isRefusal ? 'refused' : 'away', error.message);
-      if (!error.isRefusal) this.#retry = setTimeout(() => this.#turn(at), RETRY_MS);
+      const { isRefusal, message } = faultOf(error);
+      this.#setState(isRefusal ? 'refused' : 'away', message);
+      if (!isRefusal) this.#retry = setTimeout(() => this.#turn(at), RETRY_MS);
     }
   }
 
@@ -244,8 +245,8 @@ export class DeadLettersView {
         this.#tell(outcomeText(total, isDryRun, why, after !== undefined));
       } while (after !== undefined);
     } catch (error) {
-      if (!replaying.signal.aborted)
-        this.#tell(`${outcomeText(total, isDryRun, why, false)} Then it stopped: ${error.message}`, true);
+      if (replaying.signal.aborted) return;
+      this.#tell(`${outcomeText(total, isDryRun, why, false)} Then it stopped: ${faultOf(error).message}`, true);
     }
     if (!isDryRun && !replaying.signal.aborted) {
       this.#places = [undefined];

@@ -5,7 +5,7 @@
 import { el, setText } from '../element.js';
 import { differenceList } from '../parts/difference-list.js';
 import { copyButton, ValueView } from '../parts/value-view.js';
-import { call, keyPath, readEntry } from '../server.js';
+import { call, faultOf, keyPath, readEntry } from '../server.js';
 import { Stream } from '../stream.js';
 import { contentOf, parseExact, sizeOf, sizeText } from '../values.js';
 import { isNewer } from '../versions.js';
@@ -154,8 +154,9 @@ export class KeyView {
       this.#stream.watch(new URLSearchParams({ key: this.#key }), history.position);
     } catch (error) {
       if (signal.aborted) return;
-      this.#setState(error.isRefusal ? 'refused' : 'reconnecting', error.message);
-      if (!error.isRefusal) this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
+      const { isRefusal, message } = faultOf(error);
+      this.#setState(isRefusal ? 'refused' : 'reconnecting', message);
+      if (!isRefusal) this.#retry = setTimeout(() => this.#begin(), RETRY_MS);
     }
   }
 
@@ -173,7 +174,7 @@ export class KeyView {
       const { changes, truncated } = await call(`${path}?${query}`, { signal });
       return { changes, truncated, position };
     } catch (error) {
-      if (error.code !== 'not-found') throw error;
+      if (faultOf(error).code !== 'not-found') throw error;
       return { changes: [], truncated: false, position };
     }
   }

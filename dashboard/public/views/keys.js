@@ -8,6 +8,7 @@ import { el, icon, setText } from '../element.js';
 import { readPage } from '../key-list.js';
 import { PageOfKeys } from '../page-of-keys.js';
 import { addressOf, filterOf, queryOf, SearchBox } from '../parts/search-box.js';
+import { faultOf } from '../server.js';
 import { Stream } from '../stream.js';
 import { KeysTable } from './keys-table.js';
 
@@ -179,8 +180,9 @@ export class KeysView {
       this.#isLoaded = true;
     } catch (error) {
       if (loading.signal.aborted) return;
-      this.#setState(error.isRefusal ? 'refused' : 'reconnecting', error.message);
-      if (!error.isRefusal) this.#retry = setTimeout(() => void this.#load(at, from), RETRY_MS);
+      const { isRefusal, message } = faultOf(error);
+      this.#setState(isRefusal ? 'refused' : 'reconnecting', message);
+      if (!isRefusal) this.#retry = setTimeout(() => void this.#load(at, from), RETRY_MS);
     } finally {
       clearTimeout(searching);
       if (this.#loading === loading) {
@@ -190,6 +192,7 @@ export class KeysView {
     }
   }
 
+  /** @param {number} at @param {{ entries: any[], cursor?: string }} page */
   #shown(at, { cursor, entries }) {
     const { after, count } = this.#places[at];
     this.#at = at;

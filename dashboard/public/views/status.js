@@ -1,7 +1,7 @@
 /** Status: how much goes through, how far everybody is, and what this server is; the last minutes as plots. */
 import { el, setText } from '../element.js';
 import { Plot } from '../parts/plot.js';
-import { call } from '../server.js';
+import { call, faultOf } from '../server.js';
 import { countingText } from '../times.js';
 import { previewText, sizeText } from '../values.js';
 
@@ -148,7 +148,7 @@ export class StatusView {
       this.#status = await call('v1/status', { signal: loading.signal });
       if (!loading.signal.aborted) this.#draw();
     } catch (error) {
-      if (!loading.signal.aborted) this.#setNotice(error.message);
+      if (!loading.signal.aborted) this.#setNotice(faultOf(error).message);
     }
   }
 
