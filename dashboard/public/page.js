@@ -26,21 +26,23 @@ const NAV = [
   ['dead-letters', 'Dead letters'],
   ['status', 'Status'],
 ];
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
 const number = new Intl.NumberFormat();
 const find = (id) => /** @type {any} */ (document.getElementById(id));
 
 const measures = new Measures();
 let changes = 0;
-let name = '';
+let told = { state: 'connecting', message: undefined };
+/** The browser says that it has no network. What runs on this very machine is reached all the same. */
+let isOffline = false;
 
 const shell = {
   now: serverNow,
   measures,
   /** How the view's connection is. @param {keyof typeof STATES} state @param {string} [message] */
   state(state, message) {
-    find('state').dataset.state = state;
-    find('state').title = message ?? '';
-    setText(find('state-text'), STATES[state]);
+    told = { state, message };
+    drawState();
   },
   /** One more change came. */
   count() {
@@ -71,6 +73,22 @@ const makers = {
 };
 const made = new Map();
 let view;
+/** How far each view was scrolled when it was left. */
+const scrolled = new Map();
+
+function drawState() {
+  const { message, state } = isOffline ? { state: 'away', message: 'This browser is offline.' } : told;
+  find('state').dataset.state = state;
+  find('state').title = message ?? '';
+  setText(find('state-text'), isOffline ? 'Offline' : STATES[state]);
+}
+
+/** At once: a connection whose network is gone says nothing, and looks alive for a while. */
+function setOffline(is) {
+  isOffline = is;
+  document.documentElement.toggleAttribute('data-offline', is);
+  drawState();
+}
 
 function addressOf(hash) {
   const text = hash.replace(/^#/, '');
@@ -86,12 +104,15 @@ function route() {
   made.set(at, next);
   const isOther = next !== view;
   if (isOther) {
+    if (view !== undefined) scrolled.set(view, scrollY);
     view?.hide();
     find('main').replaceChildren(next.element);
-    scrollTo(0, 0);
+    // Who comes back from a key goes on where they were in the list.
+    const isBack = view === made.get('key') && scrolled.has(next);
+    scrollTo(0, isBack ? scrolled.get(next) : 0);
+    if (isBack) next.focusLast?.();
   } else next.hide();
   view = next;
-  name = at;
   view.show(params);
   document.title = `${view.title} · Latchkey`;
   for (const link of document.querySelectorAll('.nav a')) {
@@ -150,10 +171,11 @@ setInterval(() => {
   view?.tick?.(serverNow(), changes);
   changes = 0;
 }, 1000);
-addEventListener('online', () => view?.retry?.());
-addEventListener('offline', () => {
-  if (name !== '') shell.state('reconnecting', 'This browser is offline.');
+addEventListener('online', () => {
+  setOffline(false);
+  view?.retry?.();
 });
+addEventListener('offline', () => setOffline(!LOOPBACK.test(location.hostname)));
 addEventListener('hashchange', () => {
   route();
   // The keyboard goes on in the view that was asked for, and a reader is told its name.

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { Gauge } from 'prom-client';
 import { launchBrowser } from '../support/chromium.ts';
 import { HOSTILE, park, put, send, startWorld, type World } from '../support/dashboard-world.ts';
 import { put as putOver } from '../support/http-client.ts';
@@ -103,6 +104,7 @@ describe('keys', () => {
     await page.locator('h1', { hasText: 'k.000160' }).waitFor();
     await putOver(server.url, 'k.000170', 'meanwhile');
     await page.goBack();
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'k.000160');
     await row(page, 'k.000170').locator('td.value', { hasText: 'meanwhile' }).waitFor();
     await live(page);
     // Of another page: nothing to see here.
@@ -341,9 +343,18 @@ describe('dead letters', () => {
 });
 
 test('status tells rates, watchers, sizes and sources, with plots under the strict policy', async (scope) => {
-  const { page, problems, view } = await world(scope, 'status');
+  const { page, problems, view } = await world(scope, 'status', {}, ({ core }) => {
+    const lag = new Gauge({
+      name: 'latchkey_source_lag',
+      help: 'For this test.',
+      labelNames: ['source'],
+      registers: [core.metrics],
+    });
+    lag.set({ source: 'ems' }, 42);
+  });
   await page.locator('figure canvas').first().waitFor();
-  assert.equal(await page.locator('figure canvas').count(), 8);
+  await page.locator('figure', { hasText: 'Lag of sources and sinks' }).locator('output', { hasText: '42' }).waitFor();
+  assert.equal(await page.locator('figure canvas').count(), 9);
   await page.getByText('broker kafka-2:9092 refuses connections').waitFor();
   for (let index = 0; index < 50; index += 1) view.put(`k${index}`, 1);
   await page
@@ -363,21 +374,25 @@ test('after kill -9 what is shown is marked, and the page resumes by itself', as
   const keys = await openPage(browser, scope, at(server, 'keys'));
   const key = await openPage(browser, scope, at(server, 'key', { k: 'a' }));
   const status = await openPage(browser, scope, at(server, 'status'));
-  await Promise.all([live(keys.page), live(key.page)]);
+  const stream = await openPage(browser, scope, at(server, 'stream'));
+  const letters = await openPage(browser, scope, at(server, 'dead-letters'));
+  await Promise.all([live(keys.page), live(key.page), live(stream.page)]);
   await server.kill();
-  for (const { page } of [keys, key]) {
+  for (const { page } of [keys, key, stream]) {
     await page.locator('#state[data-state="reconnecting"]').waitFor();
     await page.getByText('comes back by itself').waitFor();
     await page.locator('.view[data-state="reconnecting"]').waitFor();
   }
   await key.page.locator('.badge', { hasText: 'not known' }).waitFor();
-  await status.page.locator('#state[data-state="away"]').waitFor();
+  for (const { page } of [status, letters]) await page.locator('#state[data-state="away"]').waitFor();
   await server.restart();
   await putOver(server.url, 'a', 'after');
   await row(keys.page, 'a').locator('td.value', { hasText: 'after' }).waitFor({ timeout: 30_000 });
   await part(key.page, '').filter({ hasText: 'after' }).waitFor({ timeout: 30_000 });
+  // What came while it was away is in the stream: it resumes by position.
+  await row(stream.page, 'a').locator('td.value', { hasText: 'after' }).waitFor({ timeout: 30_000 });
   await Promise.all([live(keys.page), live(key.page)]);
-  await status.page.locator('#state[data-state="answering"]').waitFor();
+  for (const { page } of [status, letters]) await page.locator('#state[data-state="answering"]').waitFor();
 });
 
 function oneLine(text: string): string {

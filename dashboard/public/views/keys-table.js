@@ -73,6 +73,11 @@ export class KeysTable {
     for (const row of this.#rows.values()) this.#fillAge(row, nowMs);
   }
 
+  /** The row that was focused last, where it still is. */
+  focusLast() {
+    this.#body.querySelector('a[tabindex="0"]')?.focus({ preventScroll: true });
+  }
+
   #make(key) {
     const cells = Object.fromEntries(COLUMNS.map(([name]) => [name, el('td', { class: name })]));
     const link = el('a', {

@@ -116,6 +116,11 @@ export class KeysView {
     this.#search.focus();
   }
 
+  /** The key that was opened. */
+  focusLast() {
+    this.#table.focusLast();
+  }
+
   /** Paging by keys: `[` and `]`. */
   press(key) {
     if (key === ']' && !this.#buttons.next.disabled) this.#turn(this.#at + 1);
