@@ -3,7 +3,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { Gauge } from 'prom-client';
 import { launchBrowser } from '../support/chromium.ts';
-import { HOSTILE, park, put, send, startWorld, type World } from '../support/dashboard-world.ts';
+import { FOREIGN_HOST, HOSTILE, park, put, send, startWorld, type World } from '../support/dashboard-world.ts';
 import { put as putOver } from '../support/http-client.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { keysShown, live, openPage } from './dashboard-page.ts';
@@ -393,6 +393,32 @@ test('after kill -9 what is shown is marked, and the page resumes by itself', as
   await row(stream.page, 'a').locator('td.value', { hasText: 'after' }).waitFor({ timeout: 30_000 });
   await Promise.all([live(keys.page), live(key.page)]);
   for (const { page } of [status, letters]) await page.locator('#state[data-state="answering"]').waitFor();
+});
+
+test('seen from elsewhere it copies without a secure origin, and a network that went is told at once', async (scope) => {
+  const made = await startWorld(scope);
+  await put(made, 'a', { b: 1 });
+  for (const host of ['127.0.0.1', FOREIGN_HOST]) {
+    const { page, problems } = await openPage(
+      browser,
+      scope,
+      at({ url: `http://${host}:${made.port}` }, 'key', { k: 'a' }),
+    );
+    await live(page);
+    await page.getByRole('button', { name: 'Copy value' }).click();
+    await page.getByText('Copied', { exact: true }).waitFor();
+    await page.context().setOffline(true);
+    const offline = page.locator('html[data-offline] #state', { hasText: 'Offline' });
+    if (host === FOREIGN_HOST) await offline.waitFor();
+    else assert.equal(await offline.count(), 0);
+    await page.context().setOffline(false);
+    await live(page);
+    // What the browser itself says of a lost connection, and of a header that it heeds only on secure origins, is no fault of the page.
+    assert.deepEqual(
+      problems.filter((problem) => !/net::ERR_|Cross-Origin-Opener-Policy/.test(problem)),
+      [],
+    );
+  }
 });
 
 function oneLine(text: string): string {

@@ -14,6 +14,7 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--host-resolver-rules=MAP latchkey.test 127.0.0.1',
 ];
 
 /** A browser with an empty profile of its own, gone when the test ends. @throws Error that says how to get Chromium. */

@@ -8,6 +8,8 @@ import { sourceOf } from './memory-core.ts';
 import type { Scope } from './server-process.ts';
 
 export const HOSTILE = '<img src=x onerror="document.title=\'owned\'"><script>document.title="owned"</script>';
+/** A name of this machine that no browser takes for it (test/support/chromium.ts). */
+export const FOREIGN_HOST = 'latchkey.test';
 const DEMO_MINUTE_MS = 60_000;
 
 export type World = GatewayServer;
@@ -21,7 +23,7 @@ export async function startWorld(scope: Scope): Promise<World> {
   const world = await GatewayServer.start(
     scope,
     [restGateway, makeSseGateway(() => 0), statusGateway, dashboardGateway],
-    {},
+    { http: { trustedHosts: [FOREIGN_HOST] } },
     { sources },
   );
   world.log.view.now = Date.now() * 1000;
