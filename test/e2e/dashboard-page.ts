@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
+import { startWorld, type World } from '../support/dashboard-world.ts';
 import type { Scope } from '../support/server-process.ts';
 
 export interface Shown {
@@ -30,6 +31,26 @@ export async function openPage(browser: Browser, scope: Scope, url: string, look
   return { page, problems };
 }
 
+/** The address of a view. */
+export const at = (server: { readonly url: string }, view: string, params: Record<string, string> = {}) =>
+  `${server.url}/#/${view}?${new URLSearchParams(params)}`;
+
+/** A server in this process with what `fill` puts into it, and a view of it. */
+export async function openWorld(
+  browser: Browser,
+  scope: Scope,
+  view: string,
+  params: Record<string, string>,
+  fill?: (world: World) => unknown,
+) {
+  const world = await startWorld(scope);
+  await fill?.(world);
+  const shown = await openPage(browser, scope, at(world, view, params));
+  return { world, view: world.log.view, ...shown };
+}
+
+export const row = (page: Page, key: string) => page.locator(`tr[data-key="${key}"]`);
+export const part = (page: Page, path: string) => page.locator(`[role=treeitem][data-path="${path}"]`);
 export const live = (page: Page) => page.locator('#state[data-state="live"]').waitFor();
 
 export const keysShown = (page: Page) =>

@@ -6,12 +6,16 @@ import { previewText } from '../values.js';
 const COUNT_MAX = 200;
 const SIDE_LENGTH_MAX = 400;
 
-/** @param {import('../values.js').Content} before @param {import('../values.js').Content} after @returns {Node[]} */
-export function differenceList(before, after) {
+/**
+ * @param {import('../values.js').Content} before
+ * @param {import('../values.js').Content} after
+ * @param {string} equalText where nothing differs
+ * @returns {Node[]}
+ */
+export function differenceList(before, after, equalText) {
   const { isCut, items, lines } = differences(before, after, COUNT_MAX);
   const rows = lines === undefined ? items.map(placeRow) : lines.map(lineRow);
-  if (rows.length === 0)
-    return [el('p', { class: 'note', text: 'The values are equal; only times or the version changed.' })];
+  if (rows.length === 0) return [el('p', { class: 'note', text: equalText })];
   const list = el('ul', { class: 'differences' }, ...rows);
   if (!isCut) return [list];
   return [list, el('p', { class: 'note', text: `There are more; the first ${rows.length} are shown.` })];

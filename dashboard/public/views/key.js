@@ -264,6 +264,11 @@ export class KeyView {
       this.#difference.replaceChildren(
         el('p', { class: 'note', text: `The entry was removed: ${after.reason ?? 'deleted'}.` }),
       );
-    } else this.#difference.replaceChildren(...differenceList(contentOf(before), contentOf(after)));
+    } else {
+      const why = after.op === 'stale' ? 'its time was up, and it became stale' : 'only times or the version changed';
+      this.#difference.replaceChildren(
+        ...differenceList(contentOf(before), contentOf(after), `The value is the same; ${why}.`),
+      );
+    }
   }
 }
