@@ -96,7 +96,7 @@ export class Plot {
     const options = {
       width: Math.max(160, Math.floor(this.#canvas.clientWidth)),
       height: HEIGHT,
-      padding: [8, 4, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { y: { range: (_plot, _least, most) => [0, most === null || most <= 0 ? 1 : most * 1.15] } },
