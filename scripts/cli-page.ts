@@ -19,7 +19,7 @@ const JSON_OUTPUT: Readonly<Record<string, string>> = {
   'dead-letters replay': 'what became of it: `{"id","kept"?,"error"?,"outcomes"?,"commands"?}`, one a line',
   verify: 'the report: see [verify.md](verify.md)',
   status: 'what `GET /v1/status` answers',
-  lag: '`{"epoch","head","watchers":{"count","behind"},"sources","sinks"}`',
+  lag: 'the report: see [lag.md](lag.md)',
   backup: '`{"bytes","position"}`',
   restore: '`{"bytes","position","data"}`',
   'config check': 'the settings, resolved, on one line',

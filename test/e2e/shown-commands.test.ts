@@ -9,7 +9,15 @@ import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { EXCEPTED } from '../support/excepted-commands.ts';
 import { put } from '../support/http-client.ts';
-import { cleanEnvironment, ROOT, runLatchkey, ServerProcess, temporaryFolder } from '../support/server-process.ts';
+import { type RedisProcess, startRedis } from '../support/redis.ts';
+import {
+  cleanEnvironment,
+  ROOT,
+  runLatchkey,
+  type Scope,
+  ServerProcess,
+  temporaryFolder,
+} from '../support/server-process.ts';
 import { pages, shownBlocks, shownCommands } from '../support/shown-commands.ts';
 
 /** docs.test.ts runs what these show after `$ `, and compares it. */
@@ -29,13 +37,28 @@ const FILES: Readonly<Record<string, string | Buffer>> = {
     'id;room;temp;temperature;at\n1;kitchen;21.50;21.5;2026-11-20T12:00:00Z\n3;cellar;cold;7;2026-11-20T12:00:05Z\n',
 };
 
+/** What the pages have on ports 6379 and 6380. */
+interface Redis {
+  readonly primary: RedisProcess;
+  readonly replica: RedisProcess;
+}
+
+async function redisPair(scope: Scope): Promise<Redis> {
+  const primary = await startRedis(scope, { notifications: 'KEA' });
+  const replica = await startRedis(scope, { notifications: 'KEA', replicaOf: primary });
+  while ((await replica.info('master_link_status')) !== 'up');
+  return { primary, replica };
+}
+
 /** A folder that looks like the checkout, with `latchkey` on its PATH. */
 class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'latchkey-shown-'));
   readonly #server: ServerProcess;
+  readonly #redis: Redis | undefined;
 
-  constructor(server: ServerProcess) {
+  constructor(server: ServerProcess, redis: Redis | undefined) {
     this.#server = server;
+    this.#redis = redis;
     for (const name of readdirSync(ROOT)) {
       if (!name.startsWith('.git') && name !== 'latchkey-data') symlinkSync(join(ROOT, name), join(this.path, name));
     }
@@ -57,6 +80,8 @@ class Folder {
     const own = command
       .replace(/http:\/\/(127\.0\.0\.1:23333|old:23333|new:23333)/g, this.#server.url)
       .replaceAll('23333', String(this.#server.port))
+      .replaceAll('redis://127.0.0.1:6379', this.#redis?.primary.url ?? '')
+      .replaceAll('redis://127.0.0.1:6380', this.#redis?.replica.url ?? '')
       .replace(/--port \d+/, '--port 0')
       .replace(/--data \/var\/lib\/latchkey(?= --log)/, '--data own-data')
       .replace(/(?<=\s)\/(backups|var\/lib)\b/g, `${this.path}/$1`);
@@ -117,13 +142,16 @@ describe('the commands that the pages show', { concurrency: 2 }, () => {
     describe(page, { concurrency: 1, timeout: 150_000 }, () => {
       let server: ServerProcess;
       let folder: Folder;
+      const ended: (() => unknown)[] = [];
       before(async () => {
         server = await ServerProcess.start();
-        folder = new Folder(server);
+        const needsRedis = commands.some((command) => command.includes('redis://127.0.0.1'));
+        folder = new Folder(server, needsRedis ? await redisPair({ after: (done) => ended.unshift(done) }) : undefined);
         await put(server.url, 'sensor.1', { temp: 21.5 });
       });
       after(async () => {
         await server.dispose();
+        for (const done of ended) await done();
         folder.remove();
       });
       for (const command of commands) test(command, async () => assert.equal(await folder.run(command), 'done'));
