@@ -5,9 +5,10 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { requireChromium } from '../../scripts/service/chromium.ts';
 import { openBrowser } from '../support/chromium.ts';
 import { put } from '../support/http-client.ts';
-import { ROOT, ServerProcess } from '../support/server-process.ts';
+import { ROOT, runToEnd, ServerProcess } from '../support/server-process.ts';
 
 const START = readFileSync(join(ROOT, 'docs/start.md'), 'utf8');
 const WAIT = { timeout: 30_000 };
@@ -39,4 +40,12 @@ test('the page of docs/start.md shows values as they change, also across kill -9
   await server.restart();
   await put(server.url, 'sensor.2', 'after');
   await tab.getByText('sensor.2 "after"').waitFor(WAIT);
+});
+
+test('the five-minute start ends with a value changing in a browser page', async () => {
+  const command = [process.execPath, '--conditions=source', join(ROOT, 'scripts/five-minutes.ts'), '--here'];
+  const env = { LATCHKEY_CHROMIUM: requireChromium() };
+  const { code, stderr, stdout } = await runToEnd(command, { env, cwd: ROOT, timeoutMs: 90_000 });
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /another one, until the page shows it +[\d.]+ s\ntogether +[\d.]+ s\n$/);
 });
