@@ -35,6 +35,8 @@ interface Answer {
 }
 
 const NOTHING: readonly ChangeDraft[] = [];
+const OBJECT = /^\s*\{/;
+const EMPTY_OBJECT = /^\s*\{\s*\}\s*$/;
 /** Made once: nearly every command ends so. */
 const APPLIED: OutcomeDraft = { outcome: 'applied' };
 
@@ -104,8 +106,13 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   if (isSameTime(last, command) && isExpiredTombstone(last)) return duplicate(before, command);
   if (!conditionsHold(before, command, context)) return conflict(before);
   const current = live?.value?.kind === 'json' ? live.value : undefined;
+  if (command.ifObject === true && live !== undefined && !isObject(current)) return conflict(before);
   const data = merged(current?.data, command, context);
   if (typeof data !== 'string') return { outcome: data };
+  if (command.removeEmpty === true && EMPTY_OBJECT.test(data)) {
+    const { key, updated } = command;
+    return decideRemove(before, { op: 'remove', key, ...(updated === undefined ? {} : { updated }) }, context);
+  }
   const valid = command.valid ?? live?.valid;
   const isSameOtherwise = command.ttlMicros === undefined && valid?.micros === live?.valid?.micros;
   // A later `updated` is recorded even where the value stays: it is what makes the facts in between late.
@@ -192,6 +199,10 @@ function merged(current: string | undefined, command: MergeCommand, context: Dec
     if (!(error instanceof LatchkeyError)) throw error;
     return refuse(error.code, error.message, 'value');
   }
+}
+
+function isObject(payload: Payload | undefined): boolean {
+  return payload?.kind === 'json' && OBJECT.test(payload.data);
 }
 
 function isLate(last: Before['last'], command: Pick<WriteOptions, 'updated' | 'acceptLate'>): boolean {

@@ -1,0 +1,76 @@
+import type { Command, Outcome } from '../../commands/command.ts';
+import type { Change } from '../../shared/change.ts';
+import type { Client } from './client.ts';
+import type { ReplyWriter } from './reply-writer.ts';
+import type { RespCore } from './resp-core.ts';
+
+/** The arguments of one request; the first one is the command's name. */
+export interface Arguments {
+  readonly count: number;
+  size(index: number): number;
+  /** As it lies in what was received: copy it to keep it. */
+  bytes(index: number): Buffer;
+  /** Each byte a character. */
+  latin1(index: number): string;
+  /** In UTF-8; undefined where it is not. */
+  text(index: number): string | undefined;
+}
+
+export type WriteReply = (reply: ReplyWriter) => void;
+
+/** A command on its way: what its handler may ask for. Every handler ends with exactly one of `reply`, `read`, `write` and `wait`. */
+export interface Call {
+  readonly args: Arguments;
+  readonly core: RespCore;
+  readonly client: Client;
+  /** Nothing of this connection stands before it, so what it reads may be read and written at once. */
+  readonly isDirect: boolean;
+  readonly writer: ReplyWriter;
+  /** Called at once, or when its turn comes: what it publishes or subscribes to happens then. */
+  reply(write: WriteReply): void;
+  /** Live entries, each as the commands before this one leave it. */
+  read(keys: readonly string[], write: (reply: ReplyWriter, entries: readonly (Change | undefined)[]) => void): void;
+  /** `write` is told what became of each. Refusals are written as errors before it is called. */
+  write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): void;
+  /** For what takes more than one turn of the event loop: nothing else of the connection goes on meanwhile. */
+  wait(work: () => Promise<WriteReply>): void;
+  /** Ends the connection once what was written so far is sent. */
+  hangUp(): void;
+}
+
+export type CommandFlag =
+  /** Takes its turn only when nothing of the connection waits for the log: it reads more than keys. */
+  | 'barrier'
+  /** Before a client has said its password. */
+  | 'unauthenticated'
+  /** In RESP2 while subscribed. */
+  | 'subscribed'
+  /** Not between MULTI and EXEC. */
+  | 'alone'
+  /** Within MULTI it is obeyed, not queued. */
+  | 'immediate';
+
+export interface CommandSpec {
+  readonly name: string;
+  /** Arguments with the name; negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  /** What `COMMAND INFO` says: places of the first and last key, and the step between; 0: none. */
+  readonly keys: readonly [first: number, last: number, step: number];
+  readonly isWrite: boolean;
+  readonly group: 'connection' | 'server' | 'string' | 'generic' | 'hash' | 'set' | 'pubsub' | 'transactions';
+  readonly run: (call: Call) => void;
+  /** For metrics; counted by the gateway. */
+  readonly usage: string;
+}
+
+/** What a client is told instead of its reply, with Redis's leading word. */
+export class CommandError extends Error {}
+
+export const SYNTAX_ERROR = 'ERR syntax error';
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+
+export function arityError(name: string): CommandError {
+  return new CommandError(`ERR wrong number of arguments for '${name}' command`);
+}
