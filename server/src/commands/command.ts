@@ -30,8 +30,8 @@ export type PutCommand = { readonly op: 'put'; readonly value: Payload } & Keyed
 export type MergeCommand = {
   readonly op: 'merge';
   readonly patch: string;
-  /** Onto a value that is no JSON object it is a conflict, instead of being taken for a merge onto nothing. */
-  readonly ifObject?: boolean;
+  /** Onto a value that is no flat JSON object it is a conflict, instead of being taken for a merge onto nothing. */
+  readonly ifFlat?: boolean;
   /** An object that is left without members is removed. */
   readonly removeEmpty?: boolean;
 } & Keyed &

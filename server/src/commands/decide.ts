@@ -1,6 +1,6 @@
 import { LatchkeyError } from '@latchkey/client';
 import { type Change, type ChangeDraft, isLive, type Payload, type Timestamp } from '../shared/change.ts';
-import { refuseNotFlat } from '../shared/flat-object.ts';
+import { flatFields, refuseNotFlat } from '../shared/flat-object.ts';
 import { payloadEquals, payloadToBytes, refuseValueSize } from '../shared/payload.ts';
 import { refuse } from '../shared/refusal.ts';
 import { formatMicros } from '../shared/timestamp.ts';
@@ -35,7 +35,6 @@ interface Answer {
 }
 
 const NOTHING: readonly ChangeDraft[] = [];
-const OBJECT = /^\s*\{/;
 const EMPTY_OBJECT = /^\s*\{\s*\}\s*$/;
 /** Made once: nearly every command ends so. */
 const APPLIED: OutcomeDraft = { outcome: 'applied' };
@@ -106,7 +105,7 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   if (isSameTime(last, command) && isExpiredTombstone(last)) return duplicate(before, command);
   if (!conditionsHold(before, command, context)) return conflict(before);
   const current = live?.value?.kind === 'json' ? live.value : undefined;
-  if (command.ifObject === true && live !== undefined && !isObject(current)) return conflict(before);
+  if (command.ifFlat === true && live !== undefined && !isFlat(current)) return conflict(before);
   const data = merged(current?.data, command, context);
   if (typeof data !== 'string') return { outcome: data };
   if (command.removeEmpty === true && EMPTY_OBJECT.test(data)) {
@@ -201,8 +200,8 @@ function merged(current: string | undefined, command: MergeCommand, context: Dec
   }
 }
 
-function isObject(payload: Payload | undefined): boolean {
-  return payload?.kind === 'json' && OBJECT.test(payload.data);
+function isFlat(payload: Payload | undefined): boolean {
+  return payload?.kind === 'json' && flatFields(payload.data) !== undefined;
 }
 
 function isLate(last: Before['last'], command: Pick<WriteOptions, 'updated' | 'acceptLate'>): boolean {

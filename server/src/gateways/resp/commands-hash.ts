@@ -80,7 +80,7 @@ const hset = (name: string, write: (reply: ReplyWriter, added: number) => void) 
   const isNew = kinds === undefined;
   const commands = [
     { op: 'read', key },
-    { op: 'merge', key, patch, ifObject: true, ...(isNew ? { as: 'hash' } : {}) },
+    { op: 'merge', key, patch, ifFlat: true, ...(isNew ? { as: 'hash' } : {}) },
   ] as const;
   call.write(commands, (reply, outcomes) => {
     const before = fieldsBefore(outcomes);
@@ -96,7 +96,7 @@ function hdel(call: Call): void {
   const patch = `{${[...names].map((name) => `${JSON.stringify(name)}:null`).join(',')}}`;
   const commands = [
     { op: 'read', key },
-    { op: 'merge', key, patch, ifObject: true, ifPresent: true, removeEmpty: true },
+    { op: 'merge', key, patch, ifFlat: true, ifPresent: true, removeEmpty: true },
   ] as const;
   call.write(commands, (reply, outcomes) => {
     const before = fieldsBefore(outcomes);
@@ -106,7 +106,8 @@ function hdel(call: Call): void {
 }
 
 /** Of a read and the merge behind it; undefined where the merge found what is no flat object. */
-function fieldsBefore([read]: readonly Outcome[]): ReadonlyMap<string, string> | undefined {
+function fieldsBefore([read, merge]: readonly Outcome[]): ReadonlyMap<string, string> | undefined {
+  if (merge?.outcome === 'conflict' && merge.entry !== undefined) return undefined;
   const entry = entryOf(read);
   return entry === undefined ? NO_FIELDS : fieldsOf(entry);
 }

@@ -4,7 +4,7 @@ import { payloadToBytes, refuseValueSize } from '../../shared/payload.ts';
 import { isTimeUnit, keyAt, keysFrom, orThrow, positiveTimeToLiveMicros, soughtKeyAt, type TimeUnit, wordAt } from './arguments.ts';
 import { arityError, type Call, CommandError, type CommandSpec, SYNTAX_ERROR, WRONG_TYPE } from './call.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import { payloadOfBytes } from './stored-value.ts';
+import { liveOf, payloadOfBytes } from './stored-value.ts';
 import { writeValue } from './value-replies.ts';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -74,8 +74,13 @@ function set(call: Call): void {
 
 /** What stood there is told; a hash is left alone, as Redis does. */
 function setAndGet(call: Call, command: Mutable<PutCommand>): void {
-  command.returnPrevious = true;
+  refuseHash(call, command.key);
   call.write([{ op: 'read', key: command.key }, command], (reply, [before]) => writeValue(reply, entryOf(before)));
+}
+
+/** @throws CommandError before anything is changed */
+function refuseHash({ core: { log } }: Call, key: string): void {
+  if (liveOf(log.view.get(key), log.view.nowMicros())?.as === 'hash') throw new CommandError(WRONG_TYPE);
 }
 
 export function entryOf(outcome: Outcome | undefined): Change | undefined {
@@ -106,6 +111,7 @@ function getset(call: Call): void {
 
 function getdel(call: Call): void {
   const key = keyAt(call, 1);
+  refuseHash(call, key);
   call.write([{ op: 'read', key }, { op: 'remove', key }], (reply, [before]) => writeValue(reply, entryOf(before)));
 }
 
@@ -116,6 +122,7 @@ function getex(call: Call): void {
   const word = wordAt(call, 2);
   const isPersist = word === 'PERSIST' && count === 3;
   if (!isPersist && (!isTimeUnit(word) || count !== 4)) throw new CommandError(SYNTAX_ERROR);
+  refuseHash(call, key);
   const ttlMicros = isPersist ? null : positiveTimeToLiveMicros(call, 3, word as TimeUnit, 'getex');
   call.write([{ op: 'read', key }, { op: 'expire', key, ttlMicros }], (reply, [before]) =>
     writeValue(reply, entryOf(before)),

@@ -32,6 +32,8 @@ export interface RespCore extends RespParts {
   readonly stats: RespStats;
   /** Connected, by their id. */
   readonly clients: ReadonlyMap<number, Client>;
+  /** Of the Redis whose commands are spoken here. */
+  readonly redisVersion: string;
   readonly startedAtMs: number;
   /** Where it listens. */
   address(): { readonly host: string; readonly port: number };

@@ -1,0 +1,43 @@
+import { type Call, CommandError, type CommandSpec } from './call.ts';
+import type { Transactor } from './connection.ts';
+
+/** EXEC itself is the connection's: it has the queue run as one step. */
+function multi({ client, reply }: Call): void {
+  if (client.queue !== undefined) throw new CommandError('ERR MULTI calls can not be nested');
+  client.queue = { requests: [], bytes: 0, isBroken: false };
+  reply((writer) => writer.ok());
+}
+
+function exec(call: Call): void {
+  const { client } = call;
+  const { queue } = client;
+  if (queue === undefined) throw new CommandError('ERR EXEC without MULTI');
+  client.queue = undefined;
+  if (queue.isBroken) throw new CommandError('EXECABORT Transaction discarded because of previous errors.');
+  (call as Call & Transactor).transact(queue.requests);
+}
+
+function discard({ client, reply }: Call): void {
+  if (client.queue === undefined) throw new CommandError('ERR DISCARD without MULTI');
+  client.queue = undefined;
+  reply((writer) => writer.ok());
+}
+
+export const TRANSACTION_COMMANDS: readonly CommandSpec[] = [
+  spec('multi', multi, 'MULTI'),
+  spec('exec', exec, 'EXEC'),
+  spec('discard', discard, 'DISCARD'),
+];
+
+function spec(name: string, run: CommandSpec['run'], usage: string): CommandSpec {
+  return {
+    name,
+    arity: 1,
+    flags: ['barrier', 'immediate'],
+    keys: [0, 0, 0],
+    isWrite: false,
+    group: 'transactions',
+    run,
+    usage,
+  };
+}
