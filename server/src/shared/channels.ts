@@ -62,6 +62,8 @@ export class Channels {
   readonly #patterns = new Map<string, { readonly glob: Glob; readonly listeners: Listeners }>();
   readonly #options: ChannelsOptions;
   readonly #subscriptionsMax: number;
+  /** What `hears` found since names and patterns last changed. */
+  readonly #heard = new Map<string, boolean>();
   #subscriptions = 0;
 
   constructor(options: ChannelsOptions) {
@@ -118,6 +120,20 @@ export class Channels {
     return receivers;
   }
 
+  /** Whether anybody listens to a channel that could begin so. */
+  hears(beginning: string): boolean {
+    if (this.#subscriptions === 0) return false;
+    const known = this.#heard.get(beginning);
+    if (known !== undefined) return known;
+    let isHeard = [...this.#names.keys()].some((name) => name.startsWith(beginning));
+    for (const { glob } of this.#patterns.values()) {
+      const { literalPrefix } = glob;
+      isHeard ||= literalPrefix.startsWith(beginning) || beginning.startsWith(literalPrefix);
+    }
+    this.#heard.set(beginning, isHeard);
+    return isHeard;
+  }
+
   /** How many listen to exactly that channel. */
   listeners(channel: string): number {
     return this.#names.get(channel)?.size ?? 0;
@@ -149,11 +165,13 @@ export class Channels {
       );
     }
     this.#subscriptions += 1;
+    this.#heard.clear();
   }
 
   #leave(listeners: Listeners, listener: ChannelListener, drop: () => void): void {
     if (!listeners.remove(listener)) return;
     this.#subscriptions -= 1;
+    this.#heard.clear();
     if (listeners.size === 0) drop();
   }
 }

@@ -18,7 +18,7 @@ export interface Arguments {
 
 export type WriteReply = (reply: ReplyWriter) => void;
 
-/** A command on its way: what its handler may ask for. Every handler ends with exactly one of `reply`, `read`, `write` and `wait`. */
+/** A command on its way: what its handler may ask for. Every handler ends with exactly one of `reply`, `read`, `write`, `wait` and `transact`. */
 export interface Call {
   readonly args: Arguments;
   readonly core: RespCore;
@@ -34,6 +34,8 @@ export interface Call {
   write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): void;
   /** For what takes more than one turn of the event loop: nothing else of the connection goes on meanwhile. */
   wait(work: () => Promise<WriteReply>): void;
+  /** Runs what was queued as one step, and replies with an array of their replies. */
+  transact(requests: readonly Arguments[]): void;
   /** Ends the connection once what was written so far is sent. */
   hangUp(): void;
 }

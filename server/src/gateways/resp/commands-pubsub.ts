@@ -74,7 +74,7 @@ function pubsub(call: Call): void {
     throw new CommandError(`ERR unknown subcommand '${printable(args.latin1(1))}'. Try PUBSUB HELP.`);
   const asked = names(call).slice(1);
   call.reply((reply) => {
-    reply.map(asked.length);
+    reply.array(asked.length * 2);
     for (const name of asked) {
       reply.text(name);
       reply.integer(channels.listeners(name));

@@ -1,11 +1,11 @@
 import { type Call, CommandError, type CommandSpec } from './call.ts';
-import type { Transactor } from './connection.ts';
 
 /** EXEC itself is the connection's: it has the queue run as one step. */
-function multi({ client, reply }: Call): void {
+function multi(call: Call): void {
+  const { client } = call;
   if (client.queue !== undefined) throw new CommandError('ERR MULTI calls can not be nested');
   client.queue = { requests: [], bytes: 0, isBroken: false };
-  reply((writer) => writer.ok());
+  call.reply((reply) => reply.ok());
 }
 
 function exec(call: Call): void {
@@ -14,13 +14,14 @@ function exec(call: Call): void {
   if (queue === undefined) throw new CommandError('ERR EXEC without MULTI');
   client.queue = undefined;
   if (queue.isBroken) throw new CommandError('EXECABORT Transaction discarded because of previous errors.');
-  (call as Call & Transactor).transact(queue.requests);
+  call.transact(queue.requests);
 }
 
-function discard({ client, reply }: Call): void {
+function discard(call: Call): void {
+  const { client } = call;
   if (client.queue === undefined) throw new CommandError('ERR DISCARD without MULTI');
   client.queue = undefined;
-  reply((writer) => writer.ok());
+  call.reply((reply) => reply.ok());
 }
 
 export const TRANSACTION_COMMANDS: readonly CommandSpec[] = [

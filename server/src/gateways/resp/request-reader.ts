@@ -11,6 +11,8 @@ export interface RequestLimits {
   readonly argumentsMax: number;
   /** Of one request, all its arguments and their headers together. */
   readonly requestBytesMax: number;
+  /** How a request beyond them is called in the error. */
+  readonly fault: 'invalid' | 'unauthenticated';
 }
 
 /** What is sent is not the protocol; whoever sends it can't be followed any more. The message is Redis's own. */
@@ -102,7 +104,8 @@ export class RequestReader {
         }
         const missing = this.#readHeader('too big mbulk count string', 'invalid multibulk length');
         if (missing === INCOMPLETE) return false;
-        if (missing > this.limits.argumentsMax) throw new ProtocolError('Protocol error: invalid multibulk length');
+        if (missing > this.limits.argumentsMax)
+          throw new ProtocolError(`Protocol error: ${this.limits.fault} multibulk length`);
         if (missing <= 0) continue;
         this.#missing = missing;
         this.count = 0;
@@ -159,8 +162,9 @@ export class RequestReader {
         if (code !== DOLLAR) throw new ProtocolError(`Protocol error: expected '$', got '${shownByte(code)}'`);
         const length = this.#readHeader('too big bulk count string', 'invalid bulk length');
         if (length === INCOMPLETE) return false;
-        if (length < 0 || this.#at - this.#from + length > this.limits.requestBytesMax)
-          throw new ProtocolError('Protocol error: invalid bulk length');
+        if (length < 0) throw new ProtocolError('Protocol error: invalid bulk length');
+        if (this.#at - this.#from + length > this.limits.requestBytesMax)
+          throw new ProtocolError(`Protocol error: ${this.limits.fault} bulk length`);
         this.#length = length;
       }
       const end = this.#at + this.#length;
