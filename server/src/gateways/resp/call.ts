@@ -18,7 +18,10 @@ export interface Arguments {
 
 export type WriteReply = (reply: ReplyWriter) => void;
 
-/** A command on its way: what its handler may ask for. Every handler ends with exactly one of `reply`, `read`, `write`, `wait` and `transact`. */
+/** Given by whatever answers, so that no handler can end without having answered, or having made sure that it will be. */
+export type Answered = 'answered';
+
+/** A command on its way: what its handler may ask for. */
 export interface Call {
   readonly args: Arguments;
   readonly core: RespCore;
@@ -27,15 +30,18 @@ export interface Call {
   readonly isDirect: boolean;
   readonly writer: ReplyWriter;
   /** Called at once, or when its turn comes: what it publishes or subscribes to happens then. */
-  reply(write: WriteReply): void;
+  reply(write: WriteReply): Answered;
   /** Live entries, each as the commands before this one leave it. */
-  read(keys: readonly string[], write: (reply: ReplyWriter, entries: readonly (Change | undefined)[]) => void): void;
+  read(
+    keys: readonly string[],
+    write: (reply: ReplyWriter, entries: readonly (Change | undefined)[]) => void,
+  ): Answered;
   /** `write` is told what became of each. Refusals are written as errors before it is called. */
-  write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): void;
+  write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): Answered;
   /** For what takes more than one turn of the event loop: nothing else of the connection goes on meanwhile. */
-  wait(work: () => Promise<WriteReply>): void;
+  wait(work: () => Promise<WriteReply>): Answered;
   /** Runs what was queued as one step, and replies with an array of their replies. */
-  transact(requests: readonly Arguments[]): void;
+  transact(requests: readonly Arguments[]): Answered;
   /** Ends the connection once what was written so far is sent. */
   hangUp(): void;
 }
@@ -61,7 +67,7 @@ export interface CommandSpec {
   readonly keys: readonly [first: number, last: number, step: number];
   readonly isWrite: boolean;
   readonly group: 'connection' | 'server' | 'string' | 'generic' | 'hash' | 'set' | 'pubsub' | 'transactions';
-  readonly run: (call: Call) => void;
+  readonly run: (call: Call) => Answered;
   /** For metrics; counted by the gateway. */
   readonly usage: string;
 }

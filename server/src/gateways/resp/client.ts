@@ -51,7 +51,7 @@ export class KeptRequest implements Arguments {
   }
 
   latin1(index: number): string {
-    return this.bytes(index).latin1Slice();
+    return this.bytes(index).toString('latin1');
   }
 
   text(index: number): string | undefined {

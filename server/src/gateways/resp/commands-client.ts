@@ -1,5 +1,5 @@
 import { utf8At, wordAt } from './arguments.ts';
-import { arityError, type Call, CommandError, type CommandSpec } from './call.ts';
+import { type Answered, arityError, type Call, CommandError, type CommandSpec } from './call.ts';
 import type { Client } from './client.ts';
 
 const NAME = /^[!-~]*$/;
@@ -7,7 +7,7 @@ const NAME_ERROR = 'ERR Client names cannot contain spaces, newlines or special 
 const LISTED_MAX = 10_000;
 
 /** `CLIENT …`: how libraries introduce themselves, and what an operator looks at. */
-function run(call: Call): void {
+function run(call: Call): Answered {
   const { args, client, core } = call;
   const word = wordAt(call, 1);
   const takes = (count: number) => {
@@ -51,7 +51,8 @@ function setInfo(call: Call): void {
   const { args, client } = call;
   const value = utf8At(call, 3, 'value');
   const attribute = args.latin1(2).toLowerCase();
-  if (!NAME.test(value)) throw new CommandError(`ERR ${attribute} cannot contain spaces, newlines or special characters.`);
+  if (!NAME.test(value))
+    throw new CommandError(`ERR ${attribute} cannot contain spaces, newlines or special characters.`);
   if (attribute === 'lib-name') client.libraryName = value;
   else if (attribute === 'lib-ver') client.libraryVersion = value;
   else throw new CommandError(`ERR Unrecognized option '${printable(args.latin1(2))}'`);
@@ -82,4 +83,3 @@ export const CLIENT_COMMAND: CommandSpec = {
   run,
   usage: 'CLIENT ID|GETNAME|SETNAME|SETINFO|INFO|LIST|NO-EVICT|NO-TOUCH',
 };
-

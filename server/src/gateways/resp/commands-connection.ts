@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type Call, CommandError, type CommandFlag, type CommandSpec, SYNTAX_ERROR } from './call.ts';
 import { integerAt, wordAt } from './arguments.ts';
+import { type Answered, type Call, CommandError, type CommandFlag, type CommandSpec, SYNTAX_ERROR } from './call.ts';
 import { CLIENT_COMMAND } from './commands-client.ts';
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
@@ -23,15 +23,15 @@ function authenticate(call: Call, user: string, password: Buffer): void {
   client.isAuthenticated = true;
 }
 
-function auth(call: Call): void {
+function auth(call: Call): Answered {
   const { args, core } = call;
   if (args.count > 3) throw new CommandError(SYNTAX_ERROR);
   if (args.count === 2 && core.settings.resp.password === '') throw new CommandError(NO_PASSWORD_SET);
   authenticate(call, args.count === 3 ? args.latin1(1) : 'default', args.bytes(args.count - 1));
-  call.reply((reply) => reply.ok());
+  return call.reply((reply) => reply.ok());
 }
 
-function hello(call: Call): void {
+function hello(call: Call): Answered {
   const { args, client, core } = call;
   let protocol = client.protocol;
   if (args.count > 1) {
@@ -61,7 +61,7 @@ function hello(call: Call): void {
   }
   if (name !== undefined) client.name = name;
   client.protocol = protocol;
-  call.reply((reply) => {
+  return call.reply((reply) => {
     reply.protocol = protocol;
     reply.map(7);
     reply.text('server');
@@ -81,11 +81,11 @@ function hello(call: Call): void {
   });
 }
 
-function ping(call: Call): void {
+function ping(call: Call): Answered {
   const { args, client } = call;
   if (args.count > 2) throw new CommandError("ERR wrong number of arguments for 'ping' command");
   const text = args.count === 2 ? Buffer.from(args.bytes(1)) : undefined;
-  call.reply((reply) => {
+  return call.reply((reply) => {
     if (client.protocol === 2 && client.subscriptions.count > 0) {
       reply.array(2);
       reply.text('pong');
@@ -95,31 +95,31 @@ function ping(call: Call): void {
   });
 }
 
-function echo(call: Call): void {
+function echo(call: Call): Answered {
   const bytes = Buffer.from(call.args.bytes(1));
-  call.reply((reply) => reply.bulk(bytes));
+  return call.reply((reply) => reply.bulk(bytes));
 }
 
-function select(call: Call): void {
+function select(call: Call): Answered {
   if (integerAt(call, 1) !== 0) throw new CommandError('ERR DB index is out of range');
-  call.reply((reply) => reply.ok());
+  return call.reply((reply) => reply.ok());
 }
 
-function quit(call: Call): void {
-  call.reply((reply) => {
+function quit(call: Call): Answered {
+  return call.reply((reply) => {
     reply.ok();
     call.hangUp();
   });
 }
 
-function reset(call: Call): void {
+function reset(call: Call): Answered {
   const { client, core } = call;
   client.queue = undefined;
   client.subscriptions.clear();
   client.protocol = 2;
   client.name = '';
   client.isAuthenticated = core.settings.resp.password === '';
-  call.reply((reply) => {
+  return call.reply((reply) => {
     reply.protocol = 2;
     reply.simple('RESET');
   });
@@ -127,7 +127,13 @@ function reset(call: Call): void {
 
 export const CONNECTION_COMMANDS: readonly CommandSpec[] = [
   spec('auth', -2, ['barrier', 'unauthenticated', 'immediate'], auth, 'AUTH [default] password'),
-  spec('hello', -1, ['barrier', 'unauthenticated', 'alone'], hello, 'HELLO [2|3 [AUTH default password] [SETNAME name]]'),
+  spec(
+    'hello',
+    -1,
+    ['barrier', 'unauthenticated', 'alone'],
+    hello,
+    'HELLO [2|3 [AUTH default password] [SETNAME name]]',
+  ),
   spec('ping', -1, ['subscribed'], ping, 'PING [message]'),
   spec('echo', 2, [], echo, 'ECHO message'),
   spec('select', 2, [], select, 'SELECT 0'),

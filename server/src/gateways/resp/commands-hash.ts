@@ -1,7 +1,7 @@
-import type { Outcome } from '../../commands/command.ts';
+import type { MergeCommand, Outcome } from '../../commands/command.ts';
 import type { Change } from '../../shared/change.ts';
 import { keyAt, utf8At } from './arguments.ts';
-import { arityError, type Call, type CommandSpec, WRONG_TYPE } from './call.ts';
+import { type Answered, arityError, type Call, type CommandSpec, WRONG_TYPE } from './call.ts';
 import { entryOf } from './commands-string.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { fieldsOf, liveOf } from './stored-value.ts';
@@ -10,11 +10,8 @@ const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
 /** Replies with what a flat JSON object holds; an absent key has no fields, and what is no such object is of the wrong type. */
-function withFields(
-  call: Call,
-  write: (reply: ReplyWriter, fields: ReadonlyMap<string, string>) => void,
-): void {
-  call.read([keyAt(call, 1)], (reply, [entry]) => {
+function withFields(call: Call, write: (reply: ReplyWriter, fields: ReadonlyMap<string, string>) => void): Answered {
+  return call.read([keyAt(call, 1)], (reply, [entry]) => {
     const fields = entry === undefined ? NO_FIELDS : fieldsOf(entry);
     if (fields === undefined) reply.error(WRONG_TYPE);
     else write(reply, fields);
@@ -26,21 +23,21 @@ function writeField(reply: ReplyWriter, value: string | undefined): void {
   else reply.text(value);
 }
 
-function hget(call: Call): void {
+function hget(call: Call): Answered {
   const field = call.args.text(2) ?? '';
-  withFields(call, (reply, fields) => writeField(reply, fields.get(field)));
+  return withFields(call, (reply, fields) => writeField(reply, fields.get(field)));
 }
 
-function hmget(call: Call): void {
+function hmget(call: Call): Answered {
   const names = Array.from({ length: call.args.count - 2 }, (_value, index) => call.args.text(index + 2) ?? '');
-  withFields(call, (reply, fields) => {
+  return withFields(call, (reply, fields) => {
     reply.array(names.length);
     for (const name of names) writeField(reply, fields.get(name));
   });
 }
 
-function hgetall(call: Call): void {
-  withFields(call, (reply, fields) => {
+function hgetall(call: Call): Answered {
+  return withFields(call, (reply, fields) => {
     reply.map(fields.size);
     for (const [name, value] of fields) {
       reply.text(name);
@@ -49,47 +46,49 @@ function hgetall(call: Call): void {
   });
 }
 
-const listing = (list: (fields: ReadonlyMap<string, string>) => Iterable<string>) => (call: Call): void =>
-  withFields(call, (reply, fields) => {
-    reply.array(fields.size);
-    for (const text of list(fields)) reply.text(text);
-  });
+const listing =
+  (list: (fields: ReadonlyMap<string, string>) => Iterable<string>) =>
+  (call: Call): Answered =>
+    withFields(call, (reply, fields) => {
+      reply.array(fields.size);
+      for (const text of list(fields)) reply.text(text);
+    });
 
-function hlen(call: Call): void {
-  withFields(call, (reply, fields) => reply.integer(fields.size));
+function hlen(call: Call): Answered {
+  return withFields(call, (reply, fields) => reply.integer(fields.size));
 }
 
-function hexists(call: Call): void {
+function hexists(call: Call): Answered {
   const field = call.args.text(2) ?? '';
-  withFields(call, (reply, fields) => reply.integer(fields.has(field) ? 1 : 0));
+  return withFields(call, (reply, fields) => reply.integer(fields.has(field) ? 1 : 0));
 }
 
-const hset = (name: string, write: (reply: ReplyWriter, added: number) => void) => (call: Call): void => {
-  const { args, core } = call;
-  if (args.count % 2 !== 0) throw arityError(name);
-  const key = keyAt(call, 1);
-  const kinds = kindsOf(core.log.view.get(key), core.log.view.nowMicros());
-  const fields = new Map<string, string>();
-  for (let at = 2; at < args.count; at += 2) {
-    const field = utf8At(call, at, 'field');
-    const text = utf8At(call, at + 1, 'value of a hash’s field');
-    // A field that is a number for those who watch stays one.
-    fields.set(field, kinds?.get(field) === 'number' && JSON_NUMBER.test(text) ? text : JSON.stringify(text));
-  }
-  const patch = `{${[...fields].map(([field, json]) => `${JSON.stringify(field)}:${json}`).join(',')}}`;
-  const isNew = kinds === undefined;
-  const commands = [
-    { op: 'read', key },
-    { op: 'merge', key, patch, ifFlat: true, ...(isNew ? { as: 'hash' } : {}) },
-  ] as const;
-  call.write(commands, (reply, outcomes) => {
-    const before = fieldsBefore(outcomes);
-    if (before === undefined) reply.error(WRONG_TYPE);
-    else write(reply, [...fields.keys()].filter((field) => !before.has(field)).length);
-  });
-};
+const hset =
+  (name: string, write: (reply: ReplyWriter, added: number) => void) =>
+  (call: Call): Answered => {
+    const { args, core } = call;
+    if (args.count % 2 !== 0) throw arityError(name);
+    const key = keyAt(call, 1);
+    const kinds = kindsOf(core.log.view.get(key), core.log.view.nowMicros());
+    const fields = new Map<string, string>();
+    for (let at = 2; at < args.count; at += 2) {
+      const field = utf8At(call, at, 'field');
+      const text = utf8At(call, at + 1, 'value of a hash’s field');
+      // A field that is a number for those who watch stays one.
+      fields.set(field, kinds?.get(field) === 'number' && JSON_NUMBER.test(text) ? text : JSON.stringify(text));
+    }
+    const patch = `{${[...fields].map(([field, json]) => `${JSON.stringify(field)}:${json}`).join(',')}}`;
+    const isNew = kinds === undefined;
+    const merge: MergeCommand = { op: 'merge', key, patch, ifFlat: true, ...(isNew ? { as: 'hash' } : {}) };
+    const commands = [{ op: 'read', key } as const, merge];
+    return call.write(commands, (reply, outcomes) => {
+      const before = fieldsBefore(outcomes);
+      if (before === undefined) reply.error(WRONG_TYPE);
+      else write(reply, [...fields.keys()].filter((field) => !before.has(field)).length);
+    });
+  };
 
-function hdel(call: Call): void {
+function hdel(call: Call): Answered {
   const key = keyAt(call, 1);
   const names = new Set<string>();
   for (let at = 2; at < call.args.count; at += 1) names.add(utf8At(call, at, 'field'));
@@ -98,7 +97,7 @@ function hdel(call: Call): void {
     { op: 'read', key },
     { op: 'merge', key, patch, ifFlat: true, ifPresent: true, removeEmpty: true },
   ] as const;
-  call.write(commands, (reply, outcomes) => {
+  return call.write(commands, (reply, outcomes) => {
     const before = fieldsBefore(outcomes);
     if (before === undefined) reply.error(WRONG_TYPE);
     else reply.integer([...names].filter((name) => before.has(name)).length);
@@ -128,12 +127,36 @@ export const HASH_COMMANDS: readonly CommandSpec[] = [
   spec('hget', 3, false, hget, 'HGET key field'),
   spec('hmget', -3, false, hmget, 'HMGET key field [field …]'),
   spec('hgetall', 2, false, hgetall, 'HGETALL key'),
-  spec('hkeys', 2, false, listing((fields) => fields.keys()), 'HKEYS key'),
-  spec('hvals', 2, false, listing((fields) => fields.values()), 'HVALS key'),
+  spec(
+    'hkeys',
+    2,
+    false,
+    listing((fields) => fields.keys()),
+    'HKEYS key',
+  ),
+  spec(
+    'hvals',
+    2,
+    false,
+    listing((fields) => fields.values()),
+    'HVALS key',
+  ),
   spec('hlen', 2, false, hlen, 'HLEN key'),
   spec('hexists', 3, false, hexists, 'HEXISTS key field'),
-  spec('hset', -4, true, hset('hset', (reply, added) => reply.integer(added)), 'HSET key field value [field value …]'),
-  spec('hmset', -4, true, hset('hmset', (reply) => reply.ok()), 'HMSET key field value [field value …]'),
+  spec(
+    'hset',
+    -4,
+    true,
+    hset('hset', (reply, added) => reply.integer(added)),
+    'HSET key field value [field value …]',
+  ),
+  spec(
+    'hmset',
+    -4,
+    true,
+    hset('hmset', (reply) => reply.ok()),
+    'HMSET key field value [field value …]',
+  ),
   spec('hdel', -3, true, hdel, 'HDEL key field [field …]'),
 ];
 

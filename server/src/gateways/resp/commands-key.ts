@@ -1,7 +1,7 @@
 import type { Command } from '../../commands/command.ts';
 import type { Change } from '../../shared/change.ts';
 import { integerAt, keyAt, keysFrom, timeToLiveMs, utf8At, wordAt } from './arguments.ts';
-import { type Call, CommandError, type CommandSpec, SYNTAX_ERROR, type WriteReply } from './call.ts';
+import { type Answered, type Call, CommandError, type CommandSpec, SYNTAX_ERROR, type WriteReply } from './call.ts';
 import { typeOf } from './stored-value.ts';
 
 const PAGE_KEYS = 1000;
@@ -10,49 +10,53 @@ const KEYS_BYTES_MAX = 16 * 1024 * 1024;
 const SCAN_COUNT = 10;
 const SCAN_COUNT_MAX = 10_000;
 
-function del(call: Call): void {
+function del(call: Call): Answered {
   const commands: Command[] = keysFrom(call, 1).map((key) => ({ op: 'remove', key }));
-  call.write(commands, (reply, outcomes) =>
+  return call.write(commands, (reply, outcomes) =>
     reply.integer(outcomes.filter(({ outcome }) => outcome === 'applied').length),
   );
 }
 
-function exists(call: Call): void {
-  call.read(keysFrom(call, 1), (reply, entries) =>
+function exists(call: Call): Answered {
+  return call.read(keysFrom(call, 1), (reply, entries) =>
     reply.integer(entries.filter((entry) => entry !== undefined).length),
   );
 }
 
-function type(call: Call): void {
+function type(call: Call): Answered {
   const key = keyAt(call, 1);
-  call.read([key], (reply, [entry]) => {
+  return call.read([key], (reply, [entry]) => {
     if (entry !== undefined) reply.simple(typeOf(entry));
     else reply.simple(call.core.indexSets.has(key) ? 'set' : 'none');
   });
 }
 
-const timeToLive = (toReply: (leftMs: number) => number) => (call: Call): void => {
-  const { view } = call.core.log;
-  call.read([keyAt(call, 1)], (reply, [entry]) => {
-    if (entry === undefined) reply.integer(-2);
-    else if (entry.expires === undefined) reply.integer(-1);
-    else reply.integer(toReply(Math.max(0, Math.ceil((entry.expires - view.nowMicros()) / 1000))));
-  });
-};
+const timeToLive =
+  (toReply: (leftMs: number) => number) =>
+  (call: Call): Answered => {
+    const { view } = call.core.log;
+    return call.read([keyAt(call, 1)], (reply, [entry]) => {
+      if (entry === undefined) reply.integer(-2);
+      else if (entry.expires === undefined) reply.integer(-1);
+      else reply.integer(toReply(Math.max(0, Math.ceil((entry.expires - view.nowMicros()) / 1000))));
+    });
+  };
 
-const expire = (unit: 'EX' | 'PX' | 'EXAT' | 'PXAT', name: string) => (call: Call): void => {
-  const key = keyAt(call, 1);
-  const ms = timeToLiveMs(call, 2, unit, name);
-  // A time that has passed removes the key at once.
-  const command: Command = ms <= 0 ? { op: 'remove', key } : { op: 'expire', key, ttlMicros: ms * 1000 };
-  call.write([command], (reply, [outcome]) => {
-    const isDone = outcome?.outcome === 'applied' || (command.op === 'expire' && outcome?.outcome === 'duplicate');
-    reply.integer(isDone ? 1 : 0);
-  });
-};
+const expire =
+  (unit: 'EX' | 'PX' | 'EXAT' | 'PXAT', name: string) =>
+  (call: Call): Answered => {
+    const key = keyAt(call, 1);
+    const ms = timeToLiveMs(call, 2, unit, name);
+    // A time that has passed removes the key at once.
+    const command: Command = ms <= 0 ? { op: 'remove', key } : { op: 'expire', key, ttlMicros: ms * 1000 };
+    return call.write([command], (reply, [outcome]) => {
+      const isDone = outcome?.outcome === 'applied' || (command.op === 'expire' && outcome?.outcome === 'duplicate');
+      reply.integer(isDone ? 1 : 0);
+    });
+  };
 
-function persist(call: Call): void {
-  call.write([{ op: 'expire', key: keyAt(call, 1), ttlMicros: null }], (reply, [outcome]) =>
+function persist(call: Call): Answered {
+  return call.write([{ op: 'expire', key: keyAt(call, 1), ttlMicros: null }], (reply, [outcome]) =>
     reply.integer(outcome?.outcome === 'applied' ? 1 : 0),
   );
 }
@@ -62,10 +66,10 @@ const allowed = (call: Call) => {
   return ({ key }: Change) => access.allowed(call.client.principal, 'read', key);
 };
 
-function keys(call: Call): void {
+function keys(call: Call): Answered {
   const pattern = utf8At(call, 1, 'pattern');
   const { view } = call.core.log;
-  call.wait(async (): Promise<WriteReply> => {
+  return call.wait(async (): Promise<WriteReply> => {
     const found: string[] = [];
     let bytes = 0;
     let after: string | undefined;
@@ -92,7 +96,7 @@ interface ScanOptions {
   type: string | undefined;
 }
 
-function scan(call: Call): void {
+function scan(call: Call): Answered {
   const cursor = call.args.latin1(1);
   if (!/^[0-9]{1,20}$/.test(cursor)) throw new CommandError('ERR invalid cursor');
   const { count, pattern, type: wanted } = scanOptions(call);
@@ -107,7 +111,7 @@ function scan(call: Call): void {
     ...(after === undefined ? {} : { after }),
   });
   const found = page.entries.filter(allowed(call)).filter((entry) => wanted === undefined || typeOf(entry) === wanted);
-  call.reply((reply) => {
+  return call.reply((reply) => {
     reply.array(2);
     reply.text(page.next === undefined ? '0' : cursors.add(page.next));
     reply.array(found.length);
@@ -130,8 +134,8 @@ function scanOptions(call: Call): ScanOptions {
   return options;
 }
 
-function dbsize(call: Call): void {
-  call.reply((reply) => reply.integer(call.core.log.view.counts().keys));
+function dbsize(call: Call): Answered {
+  return call.reply((reply) => reply.integer(call.core.log.view.counts().keys));
 }
 
 const ALL: CommandSpec['keys'] = [1, -1, 1];
@@ -144,8 +148,22 @@ export const KEY_COMMANDS: readonly CommandSpec[] = [
   spec('exists', -2, ALL, false, exists, 'EXISTS key [key …]'),
   spec('touch', -2, ALL, false, exists, 'TOUCH key [key …]'),
   spec('type', 2, ONE, false, type, 'TYPE key'),
-  spec('ttl', 2, ONE, false, timeToLive((ms) => Math.floor((ms + 500) / 1000)), 'TTL key'),
-  spec('pttl', 2, ONE, false, timeToLive((ms) => ms), 'PTTL key'),
+  spec(
+    'ttl',
+    2,
+    ONE,
+    false,
+    timeToLive((ms) => Math.floor((ms + 500) / 1000)),
+    'TTL key',
+  ),
+  spec(
+    'pttl',
+    2,
+    ONE,
+    false,
+    timeToLive((ms) => ms),
+    'PTTL key',
+  ),
   spec('expire', 3, ONE, true, expire('EX', 'expire'), 'EXPIRE key seconds'),
   spec('pexpire', 3, ONE, true, expire('PX', 'pexpire'), 'PEXPIRE key milliseconds'),
   spec('expireat', 3, ONE, true, expire('EXAT', 'expireat'), 'EXPIREAT key seconds-since-1970'),

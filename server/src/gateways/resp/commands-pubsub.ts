@@ -1,6 +1,6 @@
 import { compileGlob } from '../../shared/glob.ts';
 import { utf8At, wordAt } from './arguments.ts';
-import { arityError, type Call, CommandError, type CommandFlag, type CommandSpec } from './call.ts';
+import { type Answered, arityError, type Call, CommandError, type CommandFlag, type CommandSpec } from './call.ts';
 import { printable } from './commands-client.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
@@ -11,11 +11,11 @@ const WORDS = {
   patterns: { add: 'psubscribe', remove: 'punsubscribe' },
 } as const;
 
-function publish(call: Call): void {
+function publish(call: Call): Answered {
   const channel = utf8At(call, 1, 'channel');
   const message = Buffer.from(call.args.bytes(2));
   // In its turn: what was written before it can be read by whoever it wakes.
-  call.reply((reply) => reply.integer(call.core.channels.publish(channel, message)));
+  return call.reply((reply) => reply.integer(call.core.channels.publish(channel, message)));
 }
 
 function names(call: Call): string[] {
@@ -32,31 +32,35 @@ function confirm(reply: ReplyWriter, word: string, name: string | undefined, cou
   reply.integer(count);
 }
 
-const subscribe = (kind: Kind) => (call: Call): void => {
-  const wanted = names(call);
-  const { subscriptions } = call.client;
-  call.reply((reply) => {
-    for (const name of wanted) {
-      subscriptions.add(kind, name);
-      confirm(reply, WORDS[kind].add, name, subscriptions.count);
-    }
-  });
-};
+const subscribe =
+  (kind: Kind) =>
+  (call: Call): Answered => {
+    const wanted = names(call);
+    const { subscriptions } = call.client;
+    return call.reply((reply) => {
+      for (const name of wanted) {
+        subscriptions.add(kind, name);
+        confirm(reply, WORDS[kind].add, name, subscriptions.count);
+      }
+    });
+  };
 
-const unsubscribe = (kind: Kind) => (call: Call): void => {
-  const given = names(call);
-  const { subscriptions } = call.client;
-  call.reply((reply) => {
-    const wanted = given.length === 0 ? subscriptions.list(kind) : given;
-    for (const name of wanted) {
-      subscriptions.remove(kind, name);
-      confirm(reply, WORDS[kind].remove, name, subscriptions.count);
-    }
-    if (wanted.length === 0) confirm(reply, WORDS[kind].remove, undefined, subscriptions.count);
-  });
-};
+const unsubscribe =
+  (kind: Kind) =>
+  (call: Call): Answered => {
+    const given = names(call);
+    const { subscriptions } = call.client;
+    return call.reply((reply) => {
+      const wanted = given.length === 0 ? subscriptions.list(kind) : given;
+      for (const name of wanted) {
+        subscriptions.remove(kind, name);
+        confirm(reply, WORDS[kind].remove, name, subscriptions.count);
+      }
+      if (wanted.length === 0) confirm(reply, WORDS[kind].remove, undefined, subscriptions.count);
+    });
+  };
 
-function pubsub(call: Call): void {
+function pubsub(call: Call): Answered {
   const { args, core } = call;
   const { channels } = core;
   const word = wordAt(call, 1);
@@ -73,7 +77,7 @@ function pubsub(call: Call): void {
   if (word !== 'NUMSUB')
     throw new CommandError(`ERR unknown subcommand '${printable(args.latin1(1))}'. Try PUBSUB HELP.`);
   const asked = names(call).slice(1);
-  call.reply((reply) => {
+  return call.reply((reply) => {
     reply.array(asked.length * 2);
     for (const name of asked) {
       reply.text(name);

@@ -1,6 +1,6 @@
 import { compileGlob } from '../../shared/glob.ts';
 import { utf8At, wordAt } from './arguments.ts';
-import { arityError, type Call, CommandError, type CommandFlag, type CommandSpec } from './call.ts';
+import { type Answered, arityError, type Call, CommandError, type CommandFlag, type CommandSpec } from './call.ts';
 import { printable } from './commands-client.ts';
 import { infoText } from './info.ts';
 import type { ReplyWriter } from './reply-writer.ts';
@@ -18,7 +18,7 @@ const CONFIG: Readonly<Record<string, (call: Call) => string>> = {
   timeout: () => '0',
 };
 
-function config(call: Call): void {
+function config(call: Call): Answered {
   const word = wordAt(call, 1);
   if (word === 'GET') return configGet(call);
   if (word === 'SET') return configSet(call);
@@ -26,13 +26,18 @@ function config(call: Call): void {
   throw new CommandError(`ERR unknown subcommand '${printable(call.args.latin1(1))}'. Try CONFIG HELP.`);
 }
 
-function configGet(call: Call): void {
+function configGet(call: Call): Answered {
   if (call.args.count < 3) throw arityError('config|get');
   const globs = Array.from({ length: call.args.count - 2 }, (_value, index) =>
-    compileGlob(call.args.latin1(index + 2).toLowerCase().slice(0, 256)),
+    compileGlob(
+      call.args
+        .latin1(index + 2)
+        .toLowerCase()
+        .slice(0, 256),
+    ),
   );
   const found = Object.entries(CONFIG).filter(([name]) => globs.some((glob) => glob.matches(name)));
-  call.reply((reply) => {
+  return call.reply((reply) => {
     reply.map(found.length);
     for (const [name, value] of found) {
       reply.text(name);
@@ -41,7 +46,7 @@ function configGet(call: Call): void {
   });
 }
 
-function configSet(call: Call): void {
+function configSet(call: Call): Answered {
   const { args } = call;
   if (args.count < 4 || args.count % 2 !== 0) throw arityError('config|set');
   for (let at = 2; at < args.count; at += 2) {
@@ -56,19 +61,19 @@ function configSet(call: Call): void {
       `ERR CONFIG SET failed (possibly related to argument '${name}') - can't be set here; see latchkey.yaml`,
     );
   }
-  call.reply((reply) => reply.ok());
+  return call.reply((reply) => reply.ok());
 }
 
-function info(call: Call): void {
+function info(call: Call): Answered {
   const sections = Array.from({ length: call.args.count - 1 }, (_value, index) =>
     call.args.latin1(index + 1).toLowerCase(),
   );
-  call.reply((reply) => reply.verbatim(infoText(call.core, sections)));
+  return call.reply((reply) => reply.verbatim(infoText(call.core, sections)));
 }
 
-function time(call: Call): void {
+function time(call: Call): Answered {
   const micros = call.core.log.view.nowMicros();
-  call.reply((reply) => {
+  return call.reply((reply) => {
     reply.array(2);
     reply.text(String(Math.floor(micros / 1_000_000)));
     reply.text(String(Math.floor(micros % 1_000_000)));
@@ -76,34 +81,36 @@ function time(call: Call): void {
 }
 
 /** `COMMAND` and what redis-cli completes with. */
-const command = (all: () => ReadonlyMap<string, CommandSpec>) => (call: Call): void => {
-  const { args } = call;
-  const specs = all();
-  if (args.count === 1) return call.reply((reply) => writeSpecs(reply, [...specs.values()]));
-  switch (wordAt(call, 1)) {
-    case 'COUNT':
-      return call.reply((reply) => reply.integer(specs.size));
-    case 'LIST':
-      return call.reply((reply) => {
-        reply.array(specs.size);
-        for (const name of specs.keys()) reply.text(name);
-      });
-    case 'INFO': {
-      const names = Array.from({ length: args.count - 2 }, (_value, index) => utf8At(call, index + 2, 'name'));
-      const wanted = names.length === 0 ? [...specs.keys()] : names;
-      return call.reply((reply) =>
-        writeSpecs(
-          reply,
-          wanted.map((name) => specs.get(name.toLowerCase())),
-        ),
-      );
+const command =
+  (all: () => ReadonlyMap<string, CommandSpec>) =>
+  (call: Call): Answered => {
+    const { args } = call;
+    const specs = all();
+    if (args.count === 1) return call.reply((reply) => writeSpecs(reply, [...specs.values()]));
+    switch (wordAt(call, 1)) {
+      case 'COUNT':
+        return call.reply((reply) => reply.integer(specs.size));
+      case 'LIST':
+        return call.reply((reply) => {
+          reply.array(specs.size);
+          for (const name of specs.keys()) reply.text(name);
+        });
+      case 'INFO': {
+        const names = Array.from({ length: args.count - 2 }, (_value, index) => utf8At(call, index + 2, 'name'));
+        const wanted = names.length === 0 ? [...specs.keys()] : names;
+        return call.reply((reply) =>
+          writeSpecs(
+            reply,
+            wanted.map((name) => specs.get(name.toLowerCase())),
+          ),
+        );
+      }
+      case 'DOCS':
+        return call.reply((reply) => reply.map(0));
+      default:
+        throw new CommandError(`ERR unknown subcommand '${printable(args.latin1(1))}'. Try COMMAND HELP.`);
     }
-    case 'DOCS':
-      return call.reply((reply) => reply.map(0));
-    default:
-      throw new CommandError(`ERR unknown subcommand '${printable(args.latin1(1))}'. Try COMMAND HELP.`);
-  }
-};
+  };
 
 function writeSpecs(reply: ReplyWriter, specs: readonly (CommandSpec | undefined)[]): void {
   reply.array(specs.length);

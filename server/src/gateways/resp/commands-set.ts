@@ -1,10 +1,10 @@
 import { keyAt } from './arguments.ts';
-import { type Call, type CommandSpec, WRONG_TYPE, type WriteReply } from './call.ts';
+import { type Answered, type Call, type CommandSpec, WRONG_TYPE, type WriteReply } from './call.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { liveOf } from './stored-value.ts';
 
 /** Hands over the members of a configured id set once they are gathered, page by page. */
-function withMembers(call: Call, write: (reply: ReplyWriter, members: ReadonlySet<string>) => void): void {
+function withMembers(call: Call, write: (reply: ReplyWriter, members: ReadonlySet<string>) => void): Answered {
   const key = keyAt(call, 1);
   const { access, indexSets, log } = call.core;
   const { view } = log;
@@ -15,7 +15,7 @@ function withMembers(call: Call, write: (reply: ReplyWriter, members: ReadonlySe
     const isThere = liveOf(view.get(key), view.nowMicros()) !== undefined;
     return call.reply((reply) => (isThere ? reply.error(WRONG_TYPE) : write(reply, new Set())));
   }
-  call.wait(async (): Promise<WriteReply> => {
+  return call.wait(async (): Promise<WriteReply> => {
     const members = new Set<string>();
     for (const page of indexSets.members(key, view)) {
       for (const member of page) members.add(member);
@@ -25,20 +25,20 @@ function withMembers(call: Call, write: (reply: ReplyWriter, members: ReadonlySe
   });
 }
 
-function smembers(call: Call): void {
-  withMembers(call, (reply, members) => {
+function smembers(call: Call): Answered {
+  return withMembers(call, (reply, members) => {
     reply.set(members.size);
     for (const member of members) reply.text(member);
   });
 }
 
-function scard(call: Call): void {
-  withMembers(call, (reply, members) => reply.integer(members.size));
+function scard(call: Call): Answered {
+  return withMembers(call, (reply, members) => reply.integer(members.size));
 }
 
-function sismember(call: Call): void {
+function sismember(call: Call): Answered {
   const member = call.args.text(2) ?? '';
-  withMembers(call, (reply, members) => reply.integer(members.has(member) ? 1 : 0));
+  return withMembers(call, (reply, members) => reply.integer(members.has(member) ? 1 : 0));
 }
 
 export const SET_COMMANDS: readonly CommandSpec[] = [

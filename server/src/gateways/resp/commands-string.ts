@@ -1,8 +1,25 @@
 import type { Command, Outcome, PutCommand } from '../../commands/command.ts';
 import { type Change, payloadBytes } from '../../shared/change.ts';
 import { payloadToBytes, refuseValueSize } from '../../shared/payload.ts';
-import { isTimeUnit, keyAt, keysFrom, orThrow, positiveTimeToLiveMicros, soughtKeyAt, type TimeUnit, wordAt } from './arguments.ts';
-import { arityError, type Call, CommandError, type CommandSpec, SYNTAX_ERROR, WRONG_TYPE } from './call.ts';
+import {
+  isTimeUnit,
+  keyAt,
+  keysFrom,
+  orThrow,
+  positiveTimeToLiveMicros,
+  soughtKeyAt,
+  type TimeUnit,
+  wordAt,
+} from './arguments.ts';
+import {
+  type Answered,
+  arityError,
+  type Call,
+  CommandError,
+  type CommandSpec,
+  SYNTAX_ERROR,
+  WRONG_TYPE,
+} from './call.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { liveOf, payloadOfBytes } from './stored-value.ts';
 import { writeValue } from './value-replies.ts';
@@ -12,22 +29,26 @@ type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
 /** One reply holds at most this much, so that a hundred big values asked for at once don't fill the memory. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
-function get(call: Call): void {
+function get(call: Call): Answered {
   const key = soughtKeyAt(call, 1);
   if (key === undefined) return call.reply((reply) => reply.null());
   const { access } = call.core;
-  if (call.isDirect && access.allowed(call.client.principal, 'read', key))
-    return call.core.values.write(call.writer, key);
-  call.read([key], (reply, entries) => writeValue(reply, entries[0]));
+  if (call.isDirect && access.allowed(call.client.principal, 'read', key)) {
+    call.core.values.write(call.writer, key);
+    return 'answered';
+  }
+  return call.read([key], (reply, entries) => writeValue(reply, entries[0]));
 }
 
-function mget(call: Call): void {
+function mget(call: Call): Answered {
   const keys = keysFrom(call, 1);
-  call.read(keys, (reply, entries) => {
+  return call.read(keys, (reply, entries) => {
     let bytes = 0;
     for (const entry of entries) bytes += entry?.value === undefined ? 0 : payloadBytes(entry.value);
     if (bytes > REPLY_BYTES_MAX) {
-      reply.error(`ERR the values have ${bytes} bytes together, ${REPLY_BYTES_MAX} are the most of one reply; ask for fewer`);
+      reply.error(
+        `ERR the values have ${bytes} bytes together, ${REPLY_BYTES_MAX} are the most of one reply; ask for fewer`,
+      );
       return;
     }
     reply.array(keys.length);
@@ -48,7 +69,7 @@ function putOf(call: Call, keyIndex: number, valueIndex: number): Mutable<PutCom
 
 const writeOk = (reply: ReplyWriter): void => reply.ok();
 
-function set(call: Call): void {
+function set(call: Call): Answered {
   const command = putOf(call, 1, 2);
   if (call.args.count === 3) return call.write([command], writeOk);
   let time: [TimeUnit, number] | undefined;
@@ -69,13 +90,15 @@ function set(call: Call): void {
   if (!returnsPrevious) {
     return call.write([command], (reply, [outcome]) => (outcome?.outcome === 'conflict' ? reply.null() : reply.ok()));
   }
-  setAndGet(call, command);
+  return setAndGet(call, command);
 }
 
 /** What stood there is told; a hash is left alone, as Redis does. */
-function setAndGet(call: Call, command: Mutable<PutCommand>): void {
+function setAndGet(call: Call, command: Mutable<PutCommand>): Answered {
   refuseHash(call, command.key);
-  call.write([{ op: 'read', key: command.key }, command], (reply, [before]) => writeValue(reply, entryOf(before)));
+  return call.write([{ op: 'read', key: command.key }, command], (reply, [before]) =>
+    writeValue(reply, entryOf(before)),
+  );
 }
 
 /** @throws CommandError before anything is changed */
@@ -87,35 +110,43 @@ export function entryOf(outcome: Outcome | undefined): Change | undefined {
   return outcome?.outcome === 'value' && 'entry' in outcome ? outcome.entry : undefined;
 }
 
-function mset(call: Call): void {
+function mset(call: Call): Answered {
   if (call.args.count % 2 === 0) throw arityError('mset');
   const commands: Command[] = [];
   for (let at = 1; at < call.args.count; at += 2) commands.push(putOf(call, at, at + 1));
-  call.write(commands, writeOk);
+  return call.write(commands, writeOk);
 }
 
-const setWithTime = (unit: TimeUnit, name: string) => (call: Call): void => {
-  const ttlMicros = positiveTimeToLiveMicros(call, 2, unit, name);
-  call.write([{ ...putOf(call, 1, 3), ttlMicros }], writeOk);
-};
+const setWithTime =
+  (unit: TimeUnit, name: string) =>
+  (call: Call): Answered => {
+    const ttlMicros = positiveTimeToLiveMicros(call, 2, unit, name);
+    return call.write([{ ...putOf(call, 1, 3), ttlMicros }], writeOk);
+  };
 
-function setnx(call: Call): void {
-  call.write([{ ...putOf(call, 1, 2), ifAbsent: true }], (reply, [outcome]) =>
+function setnx(call: Call): Answered {
+  return call.write([{ ...putOf(call, 1, 2), ifAbsent: true }], (reply, [outcome]) =>
     reply.integer(outcome?.outcome === 'conflict' ? 0 : 1),
   );
 }
 
-function getset(call: Call): void {
-  setAndGet(call, putOf(call, 1, 2));
+function getset(call: Call): Answered {
+  return setAndGet(call, putOf(call, 1, 2));
 }
 
-function getdel(call: Call): void {
+function getdel(call: Call): Answered {
   const key = keyAt(call, 1);
   refuseHash(call, key);
-  call.write([{ op: 'read', key }, { op: 'remove', key }], (reply, [before]) => writeValue(reply, entryOf(before)));
+  return call.write(
+    [
+      { op: 'read', key },
+      { op: 'remove', key },
+    ],
+    (reply, [before]) => writeValue(reply, entryOf(before)),
+  );
 }
 
-function getex(call: Call): void {
+function getex(call: Call): Answered {
   const key = keyAt(call, 1);
   const { count } = call.args;
   if (count === 2) return call.read([key], (reply, [entry]) => writeValue(reply, entry));
@@ -124,26 +155,30 @@ function getex(call: Call): void {
   if (!isPersist && (!isTimeUnit(word) || count !== 4)) throw new CommandError(SYNTAX_ERROR);
   refuseHash(call, key);
   const ttlMicros = isPersist ? null : positiveTimeToLiveMicros(call, 3, word as TimeUnit, 'getex');
-  call.write([{ op: 'read', key }, { op: 'expire', key, ttlMicros }], (reply, [before]) =>
-    writeValue(reply, entryOf(before)),
+  return call.write(
+    [
+      { op: 'read', key },
+      { op: 'expire', key, ttlMicros },
+    ],
+    (reply, [before]) => writeValue(reply, entryOf(before)),
   );
 }
 
-function strlen(call: Call): void {
+function strlen(call: Call): Answered {
   const key = keyAt(call, 1);
-  call.read([key], (reply, [entry]) => {
+  return call.read([key], (reply, [entry]) => {
     if (entry?.as === 'hash') reply.error(WRONG_TYPE);
     else reply.integer(entry?.value === undefined ? 0 : payloadBytes(entry.value));
   });
 }
 
-function getrange(call: Call): void {
+function getrange(call: Call): Answered {
   const key = keyAt(call, 1);
   const from = Number(call.args.latin1(2));
   const to = Number(call.args.latin1(3));
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to))
     throw new CommandError('ERR value is not an integer or out of range');
-  call.read([key], (reply, [entry]) => {
+  return call.read([key], (reply, [entry]) => {
     if (entry?.as === 'hash') return reply.error(WRONG_TYPE);
     const bytes = entry?.value === undefined ? Buffer.alloc(0) : payloadToBytes(entry.value);
     const start = Math.max(0, from < 0 ? bytes.length + from : from);

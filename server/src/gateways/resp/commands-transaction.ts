@@ -1,27 +1,27 @@
-import { type Call, CommandError, type CommandSpec } from './call.ts';
+import { type Answered, type Call, CommandError, type CommandSpec } from './call.ts';
 
 /** EXEC itself is the connection's: it has the queue run as one step. */
-function multi(call: Call): void {
+function multi(call: Call): Answered {
   const { client } = call;
   if (client.queue !== undefined) throw new CommandError('ERR MULTI calls can not be nested');
   client.queue = { requests: [], bytes: 0, isBroken: false };
-  call.reply((reply) => reply.ok());
+  return call.reply((reply) => reply.ok());
 }
 
-function exec(call: Call): void {
+function exec(call: Call): Answered {
   const { client } = call;
   const { queue } = client;
   if (queue === undefined) throw new CommandError('ERR EXEC without MULTI');
   client.queue = undefined;
   if (queue.isBroken) throw new CommandError('EXECABORT Transaction discarded because of previous errors.');
-  call.transact(queue.requests);
+  return call.transact(queue.requests);
 }
 
-function discard(call: Call): void {
+function discard(call: Call): Answered {
   const { client } = call;
   if (client.queue === undefined) throw new CommandError('ERR DISCARD without MULTI');
   client.queue = undefined;
-  call.reply((reply) => reply.ok());
+  return call.reply((reply) => reply.ok());
 }
 
 export const TRANSACTION_COMMANDS: readonly CommandSpec[] = [

@@ -12,7 +12,7 @@ import type { Change } from '../../shared/change.ts';
 import type { Publication } from '../../shared/channels.ts';
 import { isRefusal } from '../../shared/refusal.ts';
 import { admit } from './admission.ts';
-import { type Arguments, type Call, CommandError, type CommandSpec, type WriteReply } from './call.ts';
+import { type Answered, type Arguments, type Call, CommandError, type CommandSpec, type WriteReply } from './call.ts';
 import type { Client } from './client.ts';
 import { commandOf } from './commands.ts';
 import { errorText, unexpectedText } from './error-reply.ts';
@@ -85,12 +85,16 @@ export class Connection implements Call {
     return this.#turn === undefined;
   }
 
-  reply(write: WriteReply): void {
+  reply(write: WriteReply): Answered {
     if (this.#turn === undefined) write(this.writer);
     else this.#turn.say(write);
+    return 'answered';
   }
 
-  read(keys: readonly string[], write: (reply: ReplyWriter, entries: readonly (Change | undefined)[]) => void): void {
+  read(
+    keys: readonly string[],
+    write: (reply: ReplyWriter, entries: readonly (Change | undefined)[]) => void,
+  ): Answered {
     if (this.#turn === undefined) {
       const { access, log } = this.core;
       const nowMicros = log.view.nowMicros();
@@ -100,28 +104,31 @@ export class Connection implements Call {
         return liveOf(log.view.get(key), nowMicros);
       });
       write(this.writer, entries);
-      return;
+      return 'answered';
     }
     this.#turn.add(
       keys.map((key) => ({ op: 'read', key })),
       (reply, outcomes) => write(reply, outcomes.map(entryOf)),
     );
+    return 'answered';
   }
 
-  write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): void {
+  write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): Answered {
     this.#turn ??= new Turn(false);
     this.#turn.add(commands, write);
+    return 'answered';
   }
 
-  wait(work: () => Promise<WriteReply>): void {
+  wait(work: () => Promise<WriteReply>): Answered {
     this.#isBusy = true;
     work().then(
       (write) => this.#resume(() => write(this.writer)),
       (error: unknown) => this.#resume(() => this.#sayError(error)),
     );
+    return 'answered';
   }
 
-  transact(requests: readonly Arguments[]): void {
+  transact(requests: readonly Arguments[]): Answered {
     const turn = new Turn(true);
     this.#turn = turn;
     for (const args of requests) {
@@ -129,9 +136,10 @@ export class Connection implements Call {
       this.#obey(commandOf(args.latin1(0)) as CommandSpec);
     }
     this.args = this.#reader;
-    if (turn.commands.length > 0) return;
+    if (turn.commands.length > 0) return 'answered';
     this.#turn = undefined;
     this.#settle(turn, []);
+    return 'answered';
   }
 
   hangUp(): void {
@@ -272,7 +280,10 @@ export class Connection implements Call {
 
   /** Nothing of the turn was kept; what it did not ask of the log is answered all the same. */
   #fail(turn: Turn, error: unknown): void {
-    if (turn.isTransaction) return this.#sayError(error);
+    if (turn.isTransaction) {
+      this.#sayError(error);
+      return;
+    }
     turn.settle([], ({ commands, write }) => {
       if (commands === 0) write(this.writer, []);
       else this.#sayError(error);
@@ -282,7 +293,10 @@ export class Connection implements Call {
   /** Goes on behind what was waited for. */
   #resume(answer: () => void): void {
     this.#isBusy = false;
-    if (this.#socket.destroyed) return this.#idle?.();
+    if (this.#socket.destroyed) {
+      this.#idle?.();
+      return;
+    }
     this.#isRunning = true;
     this.writer.protocol = this.client.protocol;
     this.writer.clear();

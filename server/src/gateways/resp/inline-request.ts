@@ -52,7 +52,7 @@ function readQuoted(line: Buffer, start: number, quote: number, into: number[]):
       at += 1;
       continue;
     }
-    const hex = line.latin1Slice(at + 2, at + 4);
+    const hex = line.toString('latin1', at + 2, at + 4);
     if (next === 0x78 && /^[0-9a-fA-F]{2}$/.test(hex)) {
       into.push(Number.parseInt(hex, 16));
       at += 3;

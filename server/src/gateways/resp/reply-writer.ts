@@ -27,7 +27,7 @@ export class ReplyWriter {
 
   /** As `take`, each byte a character. */
   takeLatin1(): string {
-    const text = this.#buffer.latin1Slice(0, this.#length);
+    const text = this.#buffer.toString('latin1', 0, this.#length);
     this.clear();
     return text;
   }
@@ -51,7 +51,7 @@ export class ReplyWriter {
 
   ascii(text: string): void {
     this.#reserve(text.length);
-    this.#length += this.#buffer.latin1Write(text, this.#length, text.length);
+    this.#length += this.#buffer.write(text, this.#length, 'latin1');
   }
 
   ok(): void {
@@ -99,7 +99,7 @@ export class ReplyWriter {
     const size = Buffer.byteLength(text);
     this.#reserve(size + 24);
     this.#header(0x24, size);
-    this.#length += this.#buffer.utf8Write(text, this.#length, size);
+    this.#length += this.#buffer.write(text, this.#length, 'utf8');
     this.#lineEnd();
   }
 
@@ -147,7 +147,7 @@ export class ReplyWriter {
       at += 2;
     } else {
       const digits = String(value);
-      at += buffer.latin1Write(digits, at, digits.length);
+      at += buffer.write(digits, at, 'latin1');
     }
     buffer[at] = 0x0d;
     buffer[at + 1] = 0x0a;

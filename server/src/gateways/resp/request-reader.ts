@@ -133,9 +133,8 @@ export class RequestReader {
 
   /** Each byte a character. */
   latin1(index: number): string {
-    const { latin1Slice } = this.#source;
-    return latin1Slice.call(
-      this.#source,
+    return this.#source.toString(
+      'latin1',
       this.#base + (this.#starts[index] as number),
       this.#base + (this.#ends[index] as number),
     );
@@ -151,7 +150,7 @@ export class RequestReader {
       const bytes = source.subarray(start, end);
       return isUtf8(bytes) ? bytes.toString() : undefined;
     }
-    return source.latin1Slice(start, end);
+    return source.toString('latin1', start, end);
   }
 
   #readBulks(): boolean {

@@ -4,7 +4,7 @@
  *
  * Invariant: `#connections` holds exactly the sockets that are open, at most `limits.connectionsMax`.
  */
-import { createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import { Counter, Gauge } from 'prom-client';
 import { ANONYMOUS } from '../../shared/access.ts';
@@ -187,14 +187,17 @@ export class RespGateway {
 
   #addMetrics(): void {
     const { metrics } = this.#parts;
-    const gauge = new Gauge({
+    const connections = this.#connections;
+    new Gauge({
       name: 'latchkey_resp_connections',
       help: 'Open connections of the Redis protocol gateway.',
       registers: [metrics],
-      collect: () => gauge.set(this.#connections.size),
+      collect() {
+        this.set(connections.size);
+      },
     });
     const count = (name: string, help: string, read: () => number): void => {
-      const counter = new Counter({
+      const counter: Counter = new Counter({
         name,
         help,
         registers: [metrics],

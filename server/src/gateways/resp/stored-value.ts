@@ -1,5 +1,5 @@
-import { flatFields } from '../../shared/flat-object.ts';
 import { type Change, isLive, type Payload } from '../../shared/change.ts';
+import { flatFields } from '../../shared/flat-object.ts';
 import { checkJson } from '../../shared/json-grammar.ts';
 import { jsonPayload, textOf, textPayload } from '../../shared/payload.ts';
 
@@ -12,8 +12,7 @@ const OPEN_BRACKET = 0x5b;
  */
 export function payloadOfBytes(bytes: Buffer): Payload {
   const text = textOf(bytes);
-  if (text === undefined)
-    return { kind: 'binary', data: Buffer.from(bytes), contentType: 'application/octet-stream' };
+  if (text === undefined) return { kind: 'binary', data: Buffer.from(bytes), contentType: 'application/octet-stream' };
   if (isContainer(bytes) && checkJson(text) === undefined) return jsonPayload(text);
   return textPayload(text);
 }

@@ -53,7 +53,7 @@ export class ValueReplies {
       reply.bulkOf(record, start, end);
       if (expires === undefined && end - start <= KEPT_BYTES_MAX && this.#wasRead(stored.offset)) {
         if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
-        this.#kept.set(key, `$${end - start}\r\n${record.latin1Slice(start, end)}\r\n`);
+        this.#kept.set(key, `$${end - start}\r\n${record.toString('latin1', start, end)}\r\n`);
       }
     }
   }
