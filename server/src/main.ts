@@ -42,6 +42,8 @@ export type { StartOrder } from './workers/start-order.ts';
 export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:23333`. */
   readonly url: string;
+  /** Where it listens for Redis clients; undefined where it does not. */
+  readonly resp: { readonly host: string; readonly port: number } | undefined;
   /** Finishes writes, tells watchers to come back, and releases everything. Idempotent. */
   close(): Promise<void>;
   /** Resolves once everything is released. */
@@ -98,7 +100,7 @@ async function startAlone(settings: Settings, parts: ServerParts): Promise<Runni
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
     const { address, stop } = await serve({ ...parts, settings, log, clock, metrics });
-    return running(address, async () => {
+    return running(address, resp, async () => {
       await Promise.all([stop(), resp?.close(CLOSE_DEADLINE_MS)]);
       await log.close();
     });
@@ -154,7 +156,7 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
         wake = made;
       },
     });
-    const server = running(workers.address, async () => {
+    const server = running(workers.address, resp, async () => {
       await Promise.all([workers.stop(), resp?.close(CLOSE_DEADLINE_MS)]);
       await log.close();
     });
@@ -348,7 +350,11 @@ function gateways(): readonly Gateway[] {
   ];
 }
 
-function running({ host, port }: ListenAddress, stop: () => Promise<void>): RunningServer {
+function running(
+  { host, port }: ListenAddress,
+  resp: RespGateway | undefined,
+  stop: () => Promise<void>,
+): RunningServer {
   let closing: Promise<void> | undefined;
   const closed = Promise.withResolvers<void>();
   const close = async () => {
@@ -357,6 +363,7 @@ function running({ host, port }: ListenAddress, stop: () => Promise<void>): Runn
   };
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    resp: resp?.address(),
     close: () => {
       closing ??= close();
       return closing;

@@ -32,6 +32,8 @@ export type MergeCommand = {
   readonly patch: string;
   /** Onto a value that is no flat JSON object it is a conflict, instead of being taken for a merge onto nothing. */
   readonly ifFlat?: boolean;
+  /** What it is kept as where there is nothing yet. */
+  readonly newAs?: 'hash';
   /** An object that is left without members is removed. */
   readonly removeEmpty?: boolean;
 } & Keyed &

@@ -121,7 +121,7 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   if (isEqual && command.recordEqual !== true) return duplicate(before, command);
   const value: Payload = current === undefined ? { kind: 'json', data } : { ...current, data };
   const expires = command.ttlMicros === undefined ? live?.expires : expiryAfter(command.ttlMicros, context);
-  const as = asOf(before, command);
+  const as = live === undefined && command.newAs !== undefined ? command.newAs : asOf(before, command);
   if (as === 'hash') {
     const refusal = refuseNotFlat(value);
     if (refusal !== undefined) return { outcome: refusal };

@@ -5,8 +5,8 @@ import { type Call, CommandError, NOT_AN_INTEGER } from './call.ts';
 import { errorText } from './error-reply.ts';
 
 const INTEGER = /^(?:0|-?[1-9][0-9]{0,18})$/;
-/** A hundred years, in milliseconds: what lies beyond is a mistake of unit. */
-const TTL_MS_MAX = 3_155_760_000_000;
+/** Beyond it Redis can't count either. */
+const TTL_MS_MAX = 2 ** 63;
 
 /** @throws CommandError where it can't be a key here */
 export function keyAt({ args, core }: Call, index: number): string {

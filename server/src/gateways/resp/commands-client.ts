@@ -70,7 +70,10 @@ function lineOf(client: Client, { core }: Call): string {
 }
 
 export function printable(text: string): string {
-  return text.slice(0, 128).replace(/[^\x20-\x7e]/g, '.');
+  return text
+    .slice(0, 128)
+    .replace(/[\r\n]/g, ' ')
+    .replace(/[^\x20-\x7e]/g, '.');
 }
 
 export const CLIENT_COMMAND: CommandSpec = {

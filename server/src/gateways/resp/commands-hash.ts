@@ -78,8 +78,7 @@ const hset =
       fields.set(field, kinds?.get(field) === 'number' && JSON_NUMBER.test(text) ? text : JSON.stringify(text));
     }
     const patch = `{${[...fields].map(([field, json]) => `${JSON.stringify(field)}:${json}`).join(',')}}`;
-    const isNew = kinds === undefined;
-    const merge: MergeCommand = { op: 'merge', key, patch, ifFlat: true, ...(isNew ? { as: 'hash' } : {}) };
+    const merge: MergeCommand = { op: 'merge', key, patch, ifFlat: true, newAs: 'hash' };
     const commands = [{ op: 'read', key } as const, merge];
     return call.write(commands, (reply, outcomes) => {
       const before = fieldsBefore(outcomes);

@@ -192,7 +192,11 @@ export class Connection implements Call {
   #runRequests(): void {
     while (!this.#isBusy && !this.#isEnding && !this.#isBlocked) {
       const turn = this.#turn;
-      if (turn !== undefined && (turn.replies.length >= TURN_COMMANDS_MAX || turn.bytes >= TURN_BYTES_MAX)) return;
+      if (
+        turn !== undefined &&
+        (turn.isTransaction || turn.replies.length >= TURN_COMMANDS_MAX || turn.bytes >= TURN_BYTES_MAX)
+      )
+        return;
       if (this.#isHeld) this.#isHeld = false;
       else if (!this.#reader.next()) return;
       this.#dispatch();
@@ -205,7 +209,7 @@ export class Connection implements Call {
     const { client, core } = this;
     const name = this.#reader.latin1(0);
     const spec = commandOf(name);
-    if (spec?.flags.includes('barrier') === true && this.#turn !== undefined && this.#turn.isTransaction === false) {
+    if (spec?.flags.includes('barrier') === true && this.#turn !== undefined) {
       this.#isHeld = true;
       return;
     }

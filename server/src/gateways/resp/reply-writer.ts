@@ -65,7 +65,7 @@ export class ReplyWriter {
 
   /** Begins with an upper-case word, `ERR` for most. Line breaks, which would end it early, become spaces. */
   error(text: string): void {
-    const line = Buffer.from(`-${text.replace(/[\r\n]+/g, ' ')}\r\n`);
+    const line = Buffer.from(`-${text.replace(/[\r\n]/g, ' ')}\r\n`);
     this.raw(line);
   }
 

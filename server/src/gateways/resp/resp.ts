@@ -62,7 +62,7 @@ export class RespGateway {
       clients: this.#clients,
       redisVersion: REDIS_VERSION,
       startedAtMs: parts.clock.monotonicMs(),
-      address: () => this.#address(),
+      address: () => this.address(),
     };
     this.#stopEvents = publishKeyspaceEvents(parts.log.view, parts.channels);
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS }, (socket) =>
@@ -91,7 +91,7 @@ export class RespGateway {
     });
     // Such as EMFILE on accept: the listener goes on, the operator is told.
     this.#server.on('error', (error) => this.#parts.reportFault('gateways', error));
-    return this.#address();
+    return this.address();
   }
 
   /** Takes no new connection, answers what is under way, and ends the rest; what is still open at the deadline is cut. Idempotent. */
@@ -113,7 +113,8 @@ export class RespGateway {
     this.#core.values.close();
   }
 
-  #address(): { readonly host: string; readonly port: number } {
+  /** Where it listens. */
+  address(): { readonly host: string; readonly port: number } {
     const bound = this.#server.address() as AddressInfo | null;
     return { host: bound?.address ?? '', port: bound?.port ?? 0 };
   }
