@@ -225,51 +225,21 @@ const LISTS: Readonly<Record<string, readonly (string | readonly (string | Buffe
     'PUBSUB CHANNELS',
     'RESET',
   ].filter((line) => line !== 'COMMAND INFO get'),
-  transactions: [
-    'EXEC',
-    'DISCARD',
-    'MULTI',
-    'MULTI',
-    'SET t 1',
-    'GET t',
-    'HSET th a 1',
-    'HGETALL th',
-    'HDEL th a',
-    'EXISTS th',
-    'SET t 2 NX',
-    'EXPIRE t 100',
-    'TTL t',
-    'HGET t x',
-    'INCORRECT',
-    'EXEC',
-    'MULTI',
-    'SET t 1',
-    'GET t',
-    'HSET th a 1',
-    'HGETALL th',
-    'HDEL th a',
-    'EXISTS th',
-    'SET t 2 NX',
-    'DEL t none',
-    'GET t',
-    'PING',
-    'PUBLISH c m',
-    'EXEC',
-    'MULTI',
-    'EXEC',
-    'MULTI',
-    'GET t',
-    'DISCARD',
-    'MULTI',
-    'GET',
-    'EXEC',
-    'SET t x',
-    'MULTI',
-    'HSET t a 1',
-    'GET t',
-    'EXEC',
-  ],
 };
+
+/** Each is one pipeline that ends outside of MULTI. */
+const TRANSACTIONS = [
+  'EXEC',
+  'DISCARD',
+  'MULTI | MULTI | SET t 1 | GET t | INCORRECT | EXEC',
+  'MULTI | SET t 1 | GET t | HSET th a 1 | HGETALL th | HDEL th a | EXISTS th | SET t 2 NX | DEL t none | GET t | PING | PUBLISH c m | EXEC',
+  'MULTI | EXEC',
+  'SET t 1 | MULTI | GET t | DISCARD | GET t',
+  'MULTI | GET | EXEC | GET t',
+  'SET t x | MULTI | HSET t a 1 | GET t | EXPIRE t 100 | TTL t | PERSIST t | DBSIZE | EXEC | GET t',
+  'MULTI | PING | PING | EXEC | PING',
+  'MULTI | SET t 1 | RESET | GET t',
+];
 
 describe('the Redis gateway answers as a Redis does', () => {
   for (const protocol of ['2', '3']) {
@@ -281,6 +251,14 @@ describe('the Redis gateway answers as a Redis does', () => {
         // Each list begins with an empty store.
         if (name !== 'strings') await Promise.all([pair.theirs.say('FLUSHALL'), clear(pair.ours)]);
         for (const line of list) await compare(pair, ...(typeof line === 'string' ? line.split(' ') : line));
+      }
+      const pair = await open();
+      if (protocol === '3') await Promise.all([pair.theirs.say('HELLO', '3'), pair.ours.say('HELLO', '3')]);
+      await Promise.all([pair.theirs.say('FLUSHALL'), clear(pair.ours)]);
+      for (const list of TRANSACTIONS) {
+        const bytes = Buffer.concat(list.split(' | ').map((line) => request(...line.split(' '))));
+        const [wanted, got] = await Promise.all([pair.theirs.sayRaw(bytes), pair.ours.sayRaw(bytes)]);
+        assert.equal(got, wanted, list);
       }
     });
   }

@@ -29,6 +29,9 @@ const TURN_BYTES_MAX = 1024 * 1024;
 /** Replies go to the socket in pieces of about this size. */
 const FLUSH_BYTES = 64 * 1024;
 
+/** Whoever was told that it is over gets this long to leave. */
+const LINGER_MS = 1000;
+
 const NO_AUTH = 'NOAUTH Authentication required.';
 
 export interface ConnectionParts {
@@ -156,8 +159,12 @@ export class Connection implements Call {
   /** Takes no further request, and ends when the one under way is answered. */
   async close(): Promise<void> {
     this.#isEnding = true;
-    if (this.#isBusy) await new Promise<void>((resolve) => (this.#idle = resolve));
-    else this.#socket.end();
+    if (this.#isBusy) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+    this.#socket.destroySoon();
   }
 
   #take(chunk: Buffer): void {
@@ -186,7 +193,7 @@ export class Connection implements Call {
     this.#flush();
     this.#isRunning = false;
     this.#account();
-    if (this.#isEnding && !this.#isBusy) this.#socket.end();
+    if (this.#isEnding && !this.#isBusy) this.#end();
   }
 
   #runRequests(): void {
@@ -312,9 +319,17 @@ export class Connection implements Call {
     this.#flush();
     this.#goOn();
     if (this.#isEnding && !this.#isBusy) {
-      this.#socket.end();
+      this.#end();
       this.#idle?.();
     }
+  }
+
+  /** What was said last is read before the other end is told that nothing else comes; one that never leaves is cut off. */
+  #end(): void {
+    const socket = this.#socket;
+    socket.end();
+    socket.setTimeout(LINGER_MS, () => socket.destroy());
+    socket.resume();
   }
 
   #unblock(): void {
