@@ -279,6 +279,19 @@ describe('watch', () => {
     assert.match(got.stderr, /ended the stream.*\n.*connected again/s);
   });
 
+  test('--json and lines print values as they were sent: 1.0 stays 1.0, and no number is rounded', async (t) => {
+    const value = '{"a":1.0,"b":9007199254740993,"c":[-0,1e3],"d":"1.0"}';
+    const server = await fakeServer(t, (_asked, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(opened + change(1).replace('"value":1', `"value":${value}`));
+    });
+    const args = ['watch', '--count', '1', '--server', server.url];
+    const json = await runLatchkey([...args, '--json']);
+    assert.ok(json.stdout.includes(`"value":${value}`), json.stdout);
+    const lines = await runLatchkey(args);
+    assert.ok(lines.stdout.includes(value), lines.stdout);
+  });
+
   test('--json prints every event with its position', async (t) => {
     const server = await fakeServer(t, (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -320,12 +333,15 @@ describe('watch', () => {
 });
 
 describe('status and dead letters', () => {
-  test('status lists names and values, and JSON as it came', async (t) => {
-    const body = '{"version":"0.1.0","log":{"kind":"local"},"sources":[]}';
+  test('status lists names and values, who is behind among them, and JSON as it came', async (t) => {
+    const source = '{"name":"ems","kind":"kafka","ready":false,"reason":"the broker is away"}';
+    const body = `{"version":"0.1.0","log":{"kind":"local"},"sources":[${source}],"sinks":[],"feed":{"watchers":1200,"behind":2}}`;
     const server = await fakeServer(t, (_asked, response) => json(response, body));
     const got = await runLatchkey(['status', '--server', server.url]);
     assert.match(got.stdout, /^log\.kind +local$/m);
-    assert.match(got.stdout, /^sources +none$/m);
+    assert.match(got.stdout, /^sinks +none$/m);
+    assert.match(got.stdout, /^feed\.behind +2$/m);
+    assert.match(got.stdout, /^sources\.0\.reason +the broker is away$/m);
     assert.equal((await runLatchkey(['status', '--json', '--server', server.url])).stdout, `${body}\n`);
   });
 
