@@ -18,6 +18,7 @@ import type { Core, Gateway, Workers } from './gateways/gateway.ts';
 import { type BoundSocket, type HttpListener, listenError, makeHttp } from './gateways/http.ts';
 import { kvStoreGateway } from './gateways/kv-store.ts';
 import { makeKvStoreSubscribeGateway } from './gateways/kv-store-subscribe.ts';
+import type { RespGateway, RespParts } from './gateways/resp/resp.ts';
 import { restGateway } from './gateways/rest.ts';
 import { makeSseGateway } from './gateways/sse.ts';
 import { statusGateway } from './gateways/status.ts';
@@ -26,6 +27,7 @@ import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './lo
 import type { LocalLog } from './log/local.ts';
 import type { Log } from './log/log.ts';
 import { openAccess } from './shared/access.ts';
+import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
@@ -40,6 +42,8 @@ export type { StartOrder } from './workers/start-order.ts';
 export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:23333`. */
   readonly url: string;
+  /** Where it listens for Redis clients; undefined where it does not. */
+  readonly resp: { readonly host: string; readonly port: number } | undefined;
   /** Finishes writes, tells watchers to come back, and releases everything. Idempotent. */
   close(): Promise<void>;
   /** Resolves once everything is released. */
@@ -72,10 +76,9 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
 }
 
 /** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ log, resp, sinks, sources }: Settings): void {
+function refuseUnbuilt({ log, sinks, sources }: Settings): void {
   const missing = [
     ...(log.kind === 'local' ? [] : ['log.kind']),
-    ...(resp.listen === '' ? [] : ['resp.listen']),
     ...(sources.length === 0 ? [] : ['sources']),
     ...(sinks.length === 0 ? [] : ['sinks']),
   ];
@@ -91,16 +94,41 @@ function refuseUnbuilt({ log, resp, sinks, sources }: Settings): void {
 async function startAlone(settings: Settings, parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const log = await openLog(settings, { ...parts, clock });
+  const channels = new Channels({ reportFault: faultReporter(parts.logger) });
+  const metrics = makeMetrics(settings);
+  let resp: RespGateway | undefined;
   try {
-    const { address, stop } = await serve({ ...parts, settings, log, clock });
-    return running(address, async () => {
-      await stop();
+    resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
+    const { address, stop } = await serve({ ...parts, settings, log, clock, metrics });
+    return running(address, resp, async () => {
+      await Promise.all([stop(), resp?.close(CLOSE_DEADLINE_MS)]);
       await log.close();
     });
   } catch (error) {
+    await resp?.close(0);
     await log.close();
     throw error;
   }
+}
+
+/** The Redis protocol gateway, where one is asked for: it listens before the others do, so that a port that is taken ends the start. */
+async function openResp(
+  settings: Settings,
+  parts: Pick<RespParts, 'logger' | 'clock' | 'log' | 'metrics' | 'channels'>,
+): Promise<RespGateway | undefined> {
+  if (settings.resp.listen === '') return undefined;
+  const { RespGateway } = await import('./gateways/resp/resp.ts');
+  const reportFault = faultReporter(parts.logger);
+  const gateway = new RespGateway({
+    ...parts,
+    settings,
+    access: openAccess,
+    reportFault,
+    programVersion: programVersion(),
+  });
+  const { host, port } = await gateway.listen();
+  parts.logger.info({ host, port }, `resp: listening for Redis clients on ${host}:${port}`);
+  return gateway;
 }
 
 /** Owns the data directory and the log, and serves through workers. */
@@ -110,12 +138,16 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
   const { startWorkers } = await import('./workers/owner.ts');
   let wake = () => {};
   const log = await openLog(settings, { ...parts, clock, onStep: () => wake() });
+  const channels = new Channels({ reportFault: faultReporter(logger) });
+  const metrics = makeMetrics(settings);
+  let resp: RespGateway | undefined;
   try {
+    resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
     const workers = await startWorkers({
       settings,
       log,
       view: log.view,
-      metrics: makeMetrics(settings),
+      metrics,
       clock,
       logger,
       reportFault: faultReporter(logger),
@@ -124,13 +156,14 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
         wake = made;
       },
     });
-    const server = running(workers.address, async () => {
-      await workers.stop();
+    const server = running(workers.address, resp, async () => {
+      await Promise.all([workers.stop(), resp?.close(CLOSE_DEADLINE_MS)]);
       await log.close();
     });
     workers.hopeless.then(() => server.close()).catch((error: unknown) => faultReporter(logger)('workers', error));
     return server;
   } catch (error) {
+    await resp?.close(0);
     await log.close();
     throw error;
   }
@@ -218,6 +251,7 @@ async function serve(parts: {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly makeFeed?: ServerParts['makeFeed'];
+  readonly metrics?: Registry;
   readonly workers?: Workers;
   readonly bound?: BoundSocket;
 }): Promise<Serving> {
@@ -242,7 +276,7 @@ async function serve(parts: {
     clock,
     logger,
     reportFault,
-    metrics: makeMetrics(settings),
+    metrics: parts.metrics ?? makeMetrics(settings),
     programVersion: programVersion(),
     formats: {
       command: commandFormat(settings.limits),
@@ -316,7 +350,11 @@ function gateways(): readonly Gateway[] {
   ];
 }
 
-function running({ host, port }: ListenAddress, stop: () => Promise<void>): RunningServer {
+function running(
+  { host, port }: ListenAddress,
+  resp: RespGateway | undefined,
+  stop: () => Promise<void>,
+): RunningServer {
   let closing: Promise<void> | undefined;
   const closed = Promise.withResolvers<void>();
   const close = async () => {
@@ -325,6 +363,7 @@ function running({ host, port }: ListenAddress, stop: () => Promise<void>): Runn
   };
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    resp: resp?.address(),
     close: () => {
       closing ??= close();
       return closing;
