@@ -9,7 +9,8 @@ import { spawn } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SERVICES, type Service, servicesNamed, startServices } from './services.ts';
+import type { Service } from './service/service.ts';
+import { SERVICES, servicesNamed, startServices } from './services.ts';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDERS = ['client', 'server', 'dashboard', 'test', 'bench', 'scripts'];
@@ -26,14 +27,17 @@ function testFiles(words: readonly string[]): readonly string[] {
     .sort();
 }
 
-/** Whether the file imports the support module of the service, by whatever relative path. */
-function needs(file: string, service: Service): boolean {
+/** Whether the file imports the support module of the service, itself or by way of others of the tests. */
+function needs(file: string, service: Service, seen = new Set<string>()): boolean {
+  if (file === service.support) return true;
+  if (seen.has(file)) return false;
+  seen.add(file);
   const path = join(ROOT, file);
-  const imports = readFileSync(path, 'utf8').matchAll(/from '(\.{1,2}\/[^']+)'/g);
-  for (const [, specifier] of imports) {
-    if (relative(ROOT, resolve(dirname(path), specifier as string)) === service.support) return true;
-  }
-  return false;
+  const imports = readFileSync(path, 'utf8').matchAll(/from '(\.{1,2}\/[^']+\.ts)'/g);
+  return [...imports]
+    .map(([, specifier]) => relative(ROOT, resolve(dirname(path), specifier as string)))
+    .filter((each) => each.startsWith('test/') || each.endsWith('.suite.ts') || each.endsWith('.fixture.ts'))
+    .some((each) => needs(each, service, seen));
 }
 
 function runTests(files: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {

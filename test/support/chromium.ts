@@ -1,9 +1,9 @@
-/** A real browser for tests. Importing this module is how a test file says that it needs one (scripts/services.ts). */
+/** A real browser for tests. Importing this module is how a test file says that it needs one (scripts/service/). */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
-import { requireChromium } from '../../scripts/services.ts';
+import { requireChromium } from '../../scripts/service/chromium.ts';
 import type { Scope } from './server-process.ts';
 
 const FLAGS = [

@@ -74,6 +74,20 @@ describe('the fault proxy', () => {
     await closed;
   });
 
+  test('lets requests through whose answers it keeps, until it is healed', async (t) => {
+    const { client, heard, proxy, server } = await pair(t);
+    proxy.set({ kind: 'stalled', only: 'down' });
+    const asked = once(server, 'data') as Promise<[Buffer]>;
+    client.write('asked');
+    assert.equal(String((await asked)[0]), 'asked');
+    const bite = proxy.nextBite();
+    server.write('answered');
+    await bite;
+    assert.equal(heard(), '');
+    proxy.heal();
+    await until(client, () => heard() === 'answered');
+  });
+
   test('stalled, delayed and slow bytes arrive whole in the end', async (t) => {
     const { client, heard, proxy, server } = await pair(t);
     proxy.set({ kind: 'stalled' });

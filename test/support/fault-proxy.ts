@@ -10,8 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Weather =
   | { readonly kind: 'fair' }
-  /** Not one byte, either way. */
-  | { readonly kind: 'stalled' }
+  /** Not one byte, either way; or one way alone, such as requests that arrive (`up`) whose answers (`down`) do not. */
+  | { readonly kind: 'stalled'; readonly only?: Way }
   /** Nobody hears that the other side ended or broke the connection. */
   | { readonly kind: 'half-open' }
   /** Each direction of a connection. */
@@ -19,6 +19,8 @@ export type Weather =
   | { readonly kind: 'delayed'; readonly delayMs: number };
 
 const SLICES_PER_SECOND = 50;
+
+type Way = 'up' | 'down';
 
 interface Pair {
   readonly client: Socket;
@@ -49,7 +51,11 @@ export class FaultProxy {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get port(): number {
+    return (this.#listener.address() as AddressInfo).port;
   }
 
   get connections(): number {
@@ -111,14 +117,14 @@ export class FaultProxy {
     const server = createConnection({ host: '127.0.0.1', port: this.#serverPort, allowHalfOpen: true, noDelay: true });
     const pair = { client, server };
     this.#pairs.add(pair);
-    this.#pump(pair, client, server, false);
-    this.#pump(pair, server, client, true);
+    this.#pump(pair, client, server, 'up');
+    this.#pump(pair, server, client, 'down');
   }
 
-  #pump(pair: Pair, from: Socket, to: Socket, isDown: boolean): void {
+  #pump(pair: Pair, from: Socket, to: Socket, way: Way): void {
     from.on('data', (bytes) => {
       from.pause();
-      void this.#forward(pair, to, bytes, isDown).then(() => from.resume());
+      void this.#forward(pair, to, bytes, way).then(() => from.resume());
     });
     from.on('end', () => {
       if (this.#weather.kind === 'half-open') this.#bite();
@@ -131,11 +137,12 @@ export class FaultProxy {
     });
   }
 
-  async #forward(pair: Pair, to: Socket, bytes: Buffer, isDown: boolean): Promise<void> {
-    if (this.#weather.kind !== 'fair' && this.#weather.kind !== 'half-open') this.#bite();
-    while (this.#weather.kind === 'stalled') await this.#healed.promise;
+  async #forward(pair: Pair, to: Socket, bytes: Buffer, way: Way): Promise<void> {
+    const touches = () => this.#weather.kind !== 'stalled' || (this.#weather.only ?? way) === way;
+    if (this.#weather.kind !== 'fair' && this.#weather.kind !== 'half-open' && touches()) this.#bite();
+    while (this.#weather.kind === 'stalled' && touches()) await this.#healed.promise;
     if (this.#weather.kind === 'delayed') await sleep(this.#weather.delayMs);
-    if (isDown && this.#cutAfterBytes !== undefined) {
+    if (way === 'down' && this.#cutAfterBytes !== undefined) {
       this.#bite();
       await write(to, bytes.subarray(0, Math.min(this.#cutAfterBytes(), bytes.length - 1)));
       this.#break(pair);

@@ -1,5 +1,5 @@
-/** HAProxy for tests. Importing this module is how a test file says that it needs it (scripts/services.ts). */
-import { requireProxy } from '../../scripts/services.ts';
+/** HAProxy for tests. Importing this module is how a test file says that it needs it (scripts/service/). */
+import { requireProxy } from '../../scripts/service/proxy.ts';
 import type { ProxyProgram } from './shown-proxy.ts';
 
 export const haproxy: ProxyProgram = {

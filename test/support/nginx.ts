@@ -1,5 +1,5 @@
-/** nginx for tests. Importing this module is how a test file says that it needs it (scripts/services.ts). */
-import { requireProxy } from '../../scripts/services.ts';
+/** nginx for tests. Importing this module is how a test file says that it needs it (scripts/service/). */
+import { requireProxy } from '../../scripts/service/proxy.ts';
 import type { ProxyProgram } from './shown-proxy.ts';
 
 export const nginx: ProxyProgram = {
