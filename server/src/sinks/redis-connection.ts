@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { createClient } from '@redis/client';
+import type { RedisPlace } from '../config/redis-settings.ts';
+import type { RedisCalls } from './redis-target.ts';
+
+const TIMEOUT_MS = 5000;
+
+export class RedisConnection implements RedisCalls {
+  readonly #place: RedisPlace;
+  #client: ReturnType<typeof createClient> | undefined;
+
+  constructor(place: RedisPlace) {
+    this.#place = place;
+  }
+
+  async command(args: readonly (string | Buffer)[]): Promise<unknown> {
+    return this.#send(args);
+  }
+
+  async script(text: string, keys: readonly (string | Buffer)[], args: readonly (string | Buffer)[]): Promise<unknown> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await this.#send(['EVALSHA', createHash('sha1').update(text).digest('hex'), ...rest]);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      return this.#send(['EVAL', text, ...rest]);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#client?.destroy();
+    this.#client = undefined;
+  }
+
+  async #send(args: readonly (string | Buffer)[]): Promise<unknown> {
+    if (this.#client === undefined) {
+      const client = createClient({
+        url: this.#place.url,
+        disableOfflineQueue: true,
+        socket: { connectTimeout: TIMEOUT_MS, reconnectStrategy: false },
+      });
+      client.on('error', () => undefined);
+      await client.connect();
+      this.#client = client;
+    }
+    const timeout = Promise.withResolvers<never>();
+    const timer = setTimeout(() => timeout.reject(new Error('no answer')), TIMEOUT_MS);
+    try {
+      return await Promise.race([this.#client.sendCommand(args as string[]), timeout.promise]);
+    } catch (error) {
+      if (!(error instanceof Error && /^[A-Z]+ /.test(error.message))) await this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
