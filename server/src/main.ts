@@ -14,6 +14,7 @@ import { commandFormat } from './formats/commands.ts';
 import { kvStoreFormat } from './formats/kv-store.ts';
 import { dashboardGateway } from './gateways/dashboard.ts';
 import { eventsGateway } from './gateways/events.ts';
+import { addSinkMetrics, flowReports } from './gateways/flow-reports.ts';
 import type { Core, Gateway, Workers } from './gateways/gateway.ts';
 import { type BoundSocket, type HttpListener, listenError, makeHttp } from './gateways/http.ts';
 import { kvStoreGateway } from './gateways/kv-store.ts';
@@ -29,6 +30,7 @@ import { openAccess } from './shared/access.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
+import type { Sink } from './sinks/sink.ts';
 import type { LmdbViewOptions } from './view/lmdb.ts';
 import type { WritableView } from './view/view.ts';
 import { type OwnerFrame, portable, type WorkerFrame } from './workers/frames.ts';
@@ -72,12 +74,11 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
 }
 
 /** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ log, resp, sinks, sources }: Settings): void {
+function refuseUnbuilt({ log, resp, sources }: Settings): void {
   const missing = [
     ...(log.kind === 'local' ? [] : ['log.kind']),
     ...(resp.listen === '' ? [] : ['resp.listen']),
     ...(sources.length === 0 ? [] : ['sources']),
-    ...(sinks.length === 0 ? [] : ['sinks']),
   ];
   const [field] = missing;
   if (field === undefined) return;
@@ -92,9 +93,12 @@ async function startAlone(settings: Settings, parts: ServerParts): Promise<Runni
   const clock = parts.clock ?? systemClock;
   const log = await openLog(settings, { ...parts, clock });
   try {
-    const { address, stop } = await serve({ ...parts, settings, log, clock });
+    const sinks = await makeSinks({ settings, log, clock, logger: parts.logger });
+    const { address, stop } = await serve({ ...parts, settings, log, clock, sinks });
+    for (const sink of sinks) sink.start();
     return running(address, async () => {
       await stop();
+      await closeAll(sinks);
       await log.close();
     });
   } catch (error) {
@@ -111,11 +115,15 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
   let wake = () => {};
   const log = await openLog(settings, { ...parts, clock, onStep: () => wake() });
   try {
+    const sinks = await makeSinks({ settings, log, clock, logger });
+    const metrics = makeMetrics(settings);
+    addSinkMetrics(metrics, sinks);
     const workers = await startWorkers({
       settings,
       log,
+      flows: () => flowReports({ sources: [], sinks }),
       view: log.view,
-      metrics: makeMetrics(settings),
+      metrics,
       clock,
       logger,
       reportFault: faultReporter(logger),
@@ -124,8 +132,10 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
         wake = made;
       },
     });
+    for (const sink of sinks) sink.start();
     const server = running(workers.address, async () => {
       await workers.stop();
+      await closeAll(sinks);
       await log.close();
     });
     workers.hopeless.then(() => server.close()).catch((error: unknown) => faultReporter(logger)('workers', error));
@@ -218,6 +228,8 @@ async function serve(parts: {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly makeFeed?: ServerParts['makeFeed'];
+  /** Where they run in this process. */
+  readonly sinks?: readonly Sink[];
   readonly workers?: Workers;
   readonly bound?: BoundSocket;
 }): Promise<Serving> {
@@ -252,6 +264,7 @@ async function serve(parts: {
     // Sources with dead letters of their own come with the Redis and Kafka adapters.
     replayer: { formatOf: () => undefined },
     sources: [],
+    sinks: parts.sinks ?? [],
     workers: parts.workers,
   };
   try {
@@ -301,6 +314,25 @@ async function openLog(
   const openView = parts.openView ?? ((options) => LmdbView.open(options));
   const view = await openView({ directory: settings.data, settings, clock, reportFault, onStep });
   return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
+}
+
+async function makeSinks(parts: {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Promise<readonly Sink[]> {
+  const { clock, log, logger, settings } = parts;
+  if (settings.sinks.length === 0) return [];
+  const { makeRedisSink } = await import('./sinks/redis.ts');
+  const logName = settings.log.name;
+  return settings.sinks.map((each) =>
+    makeRedisSink({ settings: each, logName, log, clock, logger, random: Math.random }),
+  );
+}
+
+async function closeAll(sinks: readonly Sink[]): Promise<void> {
+  await Promise.all(sinks.map((sink) => sink.close()));
 }
 
 function gateways(): readonly Gateway[] {

@@ -7,7 +7,7 @@ const TIMEOUT_MS = 5000;
 
 export class RedisConnection implements RedisCalls {
   readonly #place: RedisPlace;
-  #client: ReturnType<typeof createClient> | undefined;
+  #client: Awaited<ReturnType<typeof open>> | undefined;
 
   constructor(place: RedisPlace) {
     this.#place = place;
@@ -33,20 +33,12 @@ export class RedisConnection implements RedisCalls {
   }
 
   async #send(args: readonly (string | Buffer)[]): Promise<unknown> {
-    if (this.#client === undefined) {
-      const client = createClient({
-        url: this.#place.url,
-        disableOfflineQueue: true,
-        socket: { connectTimeout: TIMEOUT_MS, reconnectStrategy: false },
-      });
-      client.on('error', () => undefined);
-      await client.connect();
-      this.#client = client;
-    }
+    this.#client ??= await open(this.#place);
+    const client = this.#client;
     const timeout = Promise.withResolvers<never>();
     const timer = setTimeout(() => timeout.reject(new Error('no answer')), TIMEOUT_MS);
     try {
-      return await Promise.race([this.#client.sendCommand(args as string[]), timeout.promise]);
+      return await Promise.race([client.sendCommand(args as string[]), timeout.promise]);
     } catch (error) {
       if (!(error instanceof Error && /^[A-Z]+ /.test(error.message))) await this.close();
       throw error;
@@ -54,4 +46,15 @@ export class RedisConnection implements RedisCalls {
       clearTimeout(timer);
     }
   }
+}
+
+async function open(place: RedisPlace) {
+  const client = createClient({
+    url: place.url,
+    disableOfflineQueue: true,
+    socket: { connectTimeout: TIMEOUT_MS, reconnectStrategy: false },
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
 }
