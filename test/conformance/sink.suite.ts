@@ -95,6 +95,20 @@ export function sinkSuite(name: string, makeProbe: () => Promise<SinkProbe>): vo
       assert.deepEqual(probe.seen, ['b=1', 'a=2']);
     });
 
+    each('owes every change from its first moment on, though its target was not there yet', async () => {
+      await write(['a', 1], ['a', 2]);
+      await probe.cut();
+      const first = start();
+      await probe.until('not ready', () => !first.state().isReady && first.state().reason !== 'it has not started');
+      await write(['a', 3], ['a', 4]);
+      await first.close();
+      log = await logs.reopen();
+      await probe.restore();
+      start();
+      await seen('a=2', 'a=3', 'a=4');
+      assert.deepEqual(probe.seen, ['a=2', 'a=3', 'a=4']);
+    });
+
     each('takes the changes that its filter names, and no other', async () => {
       start({ keys: ['one'], prefixes: ['pre.'], patterns: ['*.end'] });
       await write(['one', 1], ['one.more', 2], ['pre.x', 3], ['prefix', 4], ['a.end', 5], ['pre.y', 6]);

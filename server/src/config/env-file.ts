@@ -40,12 +40,12 @@ export function parseEnvFile(text: string): EnvFile {
     if (trimmed === '' || trimmed.startsWith('#')) continue;
     const [, name, value] = LINE.exec(trimmed) ?? [];
     if (name === undefined || value === undefined) unread.push(index + 1);
-    else variables.set(name, valueOf(value));
+    else variables.set(name, withoutQuotes(value));
   }
   return { variables, unread };
 }
 
-function valueOf(written: string): string {
+function withoutQuotes(written: string): string {
   const quoted = /^(["'])((?:\\.|(?!\1)[^\\])*)\1\s*(?:#.*)?$/.exec(written);
   if (quoted === null) return written.replace(/(?:^|\s+)#.*$/, '');
   return quoted[1] === "'"
@@ -53,7 +53,7 @@ function valueOf(written: string): string {
     : unescaped(quoted[2] as string, /\\([\\"nrt])/g);
 }
 
-function unescaped(text: string, escape: RegExp): string {
+function unescaped(text: string, pattern: RegExp): string {
   const meant: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
-  return text.replace(escape, (_found, character: string) => meant[character] ?? character);
+  return text.replace(pattern, (_found, character: string) => meant[character] ?? character);
 }

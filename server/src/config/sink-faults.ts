@@ -52,6 +52,6 @@ function told(path: string, look: () => Fault[]): Fault[] {
     return look();
   } catch (error) {
     if (!(error instanceof LatchkeyError)) throw error;
-    return [{ path, says: error.message.replace(/^template: the key template "[^]*?" (?=is |has |names )/, '') }];
+    return [{ path, says: error.message.replace(/^template: the key template ".*?" (?=is |has |names )/s, '') }];
   }
 }

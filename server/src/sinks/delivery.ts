@@ -113,8 +113,11 @@ export class Delivery implements Sink {
     try {
       await keeper.read();
       await keeper.catchUp(CATCH_UP_MS);
+      const reader = new Reader(log.view, keeper.position);
+      // From its first moment on it owes every change, whatever becomes of the target or of this process.
+      if (keeper.position === undefined) await keeper.keep(reader.positionText());
       const turn = await this.#claim(keeper, lease);
-      this.#reader = new Reader(log.view, keeper.position);
+      this.#reader = reader;
       isFenced = (await this.#carry(this.#reader, keeper, turn, holding)) === 'fenced';
     } finally {
       holding.end();

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LatchkeyError } from '@latchkey/client';
 import { createClient } from '@redis/client';
 import type { RedisPlace } from '../config/redis-settings.ts';
 import type { RedisCalls } from './redis-target.ts';
@@ -13,11 +14,19 @@ export class RedisConnection implements RedisCalls {
     this.#place = place;
   }
 
-  async command(args: readonly (string | Buffer)[]): Promise<unknown> {
-    return this.#send(args);
+  command(args: readonly (string | Buffer)[]): Promise<unknown> {
+    return this.#told(() => this.#send(args));
   }
 
-  async script(text: string, keys: readonly (string | Buffer)[], args: readonly (string | Buffer)[]): Promise<unknown> {
+  script(text: string, keys: readonly (string | Buffer)[], args: readonly (string | Buffer)[]): Promise<unknown> {
+    return this.#told(() => this.#script(text, keys, args));
+  }
+
+  async #script(
+    text: string,
+    keys: readonly (string | Buffer)[],
+    args: readonly (string | Buffer)[],
+  ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
       return await this.#send(['EVALSHA', createHash('sha1').update(text).digest('hex'), ...rest]);
@@ -30,6 +39,21 @@ export class RedisConnection implements RedisCalls {
   async close(): Promise<void> {
     this.#client?.destroy();
     this.#client = undefined;
+  }
+
+  /** Says where it was, and never who asked. */
+  async #told<Reply>(call: () => Promise<Reply>): Promise<Reply> {
+    try {
+      return await call();
+    } catch (error) {
+      const { host } = new URL(this.#place.url);
+      const reason = error instanceof Error ? error.message || String(error.cause ?? error.name) : String(error);
+      throw new LatchkeyError(
+        'unavailable',
+        `The Redis at ${host} did not do it: ${reason.replace(/ script: [0-9a-f]{40}.*$/, '').replace(/\.$/, '')}.`,
+        { cause: error },
+      );
+    }
   }
 
   async #send(args: readonly (string | Buffer)[]): Promise<unknown> {
