@@ -19,7 +19,7 @@ const JSON_OUTPUT: Readonly<Record<string, string>> = {
   'dead-letters replay': 'what became of it: `{"id","kept"?,"error"?,"outcomes"?,"commands"?}`, one a line',
   verify: 'the report: see [verify.md](verify.md)',
   status: 'what `GET /v1/status` answers',
-  lag: '`{"epoch","head","watchers":{"count","behind"},"sources","sinks"}`',
+  lag: 'the report: see [lag.md](lag.md)',
   backup: '`{"bytes","position"}`',
   restore: '`{"bytes","position","data"}`',
   'config check': 'the settings, resolved, on one line',
@@ -53,7 +53,7 @@ ${note}
 - **Exit codes**: 0 done, 1 error, 2 wrong usage or settings, 3 not found, 4 conflict (a condition did not hold, a write was late),
   5 unauthorised, 6 server unavailable, 7 timeout, 130 interrupted.
 - **Long commands** (\`import\`, \`export\`, \`backup\`, \`restore\`) show on a terminal how far they are, at what rate, and what time is
-  left; \`verify\` shows its counts and the time that is left.
+  left; \`verify\` shows its counts, the rate of writes and the time that is left.
 
 | command | what \`--json\` prints |
 |---|---|

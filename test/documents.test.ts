@@ -57,6 +57,14 @@ describe('documents', () => {
     assert.deepEqual(problems, []);
   });
 
+  test('every row of docs/operating.md that a test stands for leads to that test', () => {
+    const rows = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8').split('\n');
+    assert.deepEqual(
+      rows.filter((row) => /[|,] test \|$/.test(row) || /\[test\]\((?!\S+\.test\.ts\))/.test(row)),
+      [],
+    );
+  });
+
   test('every page of docs/ can be reached from the README', () => {
     const reached = new Set(['README.md']);
     for (const page of reached) {

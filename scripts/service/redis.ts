@@ -4,7 +4,7 @@
  * Of Debian's packages only `redis-tools` is installed: it holds the whole program as `redis-check-rdb`, which is a server when it is
  * called `redis-server`, and unlike the package of that name it starts no server of its own, now or at the next boot.
  */
-import { globSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { globSync, mkdirSync, renameSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { aptInstall, isExecutable, mayInstall, onPath, reasonOf, run, type Service } from './service.ts';
 
@@ -26,8 +26,10 @@ const VERSION_TIMEOUT_MS = 5000;
 function linked(program: string): string {
   const link = join(CACHE, 'redis-server');
   mkdirSync(CACHE, { recursive: true });
-  rmSync(link, { force: true });
-  symlinkSync(program, link);
+  // Test files of one run may find it missing at the same moment.
+  const own = `${link}.${process.pid}`;
+  symlinkSync(program, own);
+  renameSync(own, link);
   return link;
 }
 

@@ -69,7 +69,7 @@ describe('a server that cannot start says why in one line and destroys nothing',
   test('a path that is a file, not a directory', async (t) => {
     const file = join(temporaryFolder(t), 'file');
     writeFileSync(file, 'mine');
-    assertOneClearLine(await serve(file), /directory/i);
+    assertOneClearLine(await serve(file), /file is not a directory; choose another --data/);
     assert.equal(readFileSync(file, 'utf8'), 'mine');
   });
 

@@ -320,12 +320,15 @@ describe('watch', () => {
 });
 
 describe('status and dead letters', () => {
-  test('status lists names and values, and JSON as it came', async (t) => {
-    const body = '{"version":"0.1.0","log":{"kind":"local"},"sources":[]}';
+  test('status lists names and values, who is behind among them, and JSON as it came', async (t) => {
+    const source = '{"name":"ems","kind":"kafka","ready":false,"reason":"the broker is away"}';
+    const body = `{"version":"0.1.0","log":{"kind":"local"},"sources":[${source}],"sinks":[],"feed":{"watchers":1200,"behind":2}}`;
     const server = await fakeServer(t, (_asked, response) => json(response, body));
     const got = await runLatchkey(['status', '--server', server.url]);
     assert.match(got.stdout, /^log\.kind +local$/m);
-    assert.match(got.stdout, /^sources +none$/m);
+    assert.match(got.stdout, /^sinks +none$/m);
+    assert.match(got.stdout, /^feed\.behind +2$/m);
+    assert.match(got.stdout, /^sources\.0\.reason +the broker is away$/m);
     assert.equal((await runLatchkey(['status', '--json', '--server', server.url])).stdout, `${body}\n`);
   });
 

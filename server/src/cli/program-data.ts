@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { DeadLettersOptions } from './dead-letters.ts';
 import type { DeleteOptions } from './delete.ts';
 import type { GetOptions } from './get.ts';
+import type { LagOptions } from './lag/plan.ts';
 import type { ListOptions } from './list.ts';
 import { collect, examples } from './option-parts.ts';
 import { addBulk } from './program-bulk.ts';
@@ -19,20 +20,13 @@ export function addDataCommands(program: Command): void {
   addVerify(program);
   program
     .command('status')
-    .description('show what the server says of itself')
+    .description('show what the server says of itself: its log, who is behind it, its sources and sinks')
     .addHelpText('after', examples('latchkey status', 'latchkey status --json'))
     .action(async (_options: object, command: Command) => {
       const { runStatus } = await import('./status.ts');
       await runStatus(command.optsWithGlobals());
     });
-  program
-    .command('lag')
-    .description('show who is behind the log: watchers, sources, sinks')
-    .addHelpText('after', examples('latchkey lag', 'latchkey lag --json | jq .watchers.behind'))
-    .action(async (_options: object, command: Command) => {
-      const { runLag } = await import('./lag.ts');
-      await runLag(command.optsWithGlobals());
-    });
+  addLag(program);
 }
 
 function addReading(program: Command): void {
@@ -162,6 +156,51 @@ Exit codes: 0 every guarantee held, 1 one did not (each violation is printed), 6
     .action(async (url: string | undefined, _options: object, command: Command) => {
       const { runVerify } = await import('./verify.ts');
       await runVerify(url, command.optsWithGlobals<VerifyOptions>());
+    });
+}
+
+function addLag(program: Command): void {
+  program
+    .command('lag')
+    .description(
+      'write a value again and again, observe it by several paths, and show how long each takes and what it misses',
+    )
+    .option('--writer <url>', 'where to write: redis://, rediss://, http:// or https:// (default: the server)')
+    .option(
+      '--observe <path[+style][@url]>',
+      'keyspace, tracking, pubsub, stream, sse, websocket, resp or poll:100ms, there or, without a URL, where the writer ' +
+        'writes (repeatable; default sse, websocket and poll:100ms; of a Redis keyspace, tracking and poll:100ms)',
+      collect,
+    )
+    .option('--style <style>', 'how to listen: callback (default), iterator, or both')
+    .option('--only <part>', 'writer or observers, where the other part runs as another program')
+    .option('--interval <duration>', 'from one write to the next (default 20ms)')
+    .option('--count <count>', 'values to write (default 100)')
+    .option('--key <key>', 'written to; removed at the end if it was not there (default latchkey-lag)')
+    .option('--handshake <key>', 'have each observer answer under this key, and show the round trips')
+    .option('--channel <name>', 'of pubsub; a writer on a Redis publishes there as well', 'latchkey-lag')
+    .option('--set-notifications', 'set notify-keyspace-events for keyspace where it is missing, and put it back')
+    .option(
+      '--seed-output',
+      'values and lines of keyDB-POC: shared_key every 10s until Ctrl-C, answered under handshake_key, both styles',
+    )
+    .addHelpText(
+      'after',
+      `${examples(
+        'latchkey lag',
+        'latchkey lag --observe sse --observe websocket@http://127.0.0.1:23333 --style both',
+        'latchkey lag --writer redis://127.0.0.1:6379 --observe keyspace --observe tracking@redis://127.0.0.1:6380',
+        'latchkey lag --writer redis://keydb_01 --observe keyspace+callback@redis://keydb_02 --observe keyspace+iterator@redis://keydb_03 --seed-output',
+        'latchkey lag --only writer --handshake pong      # and elsewhere: latchkey lag --only observers --handshake pong',
+        "latchkey lag --json | jq '.observers[] | {path, p99: .lagMicros.p99}'",
+      )}
+
+Exit codes: 0 measured, 2 wrong usage or a setting that Redis lacks, 5 a login is missing, 6 a place cannot be reached, 7 a path shows
+nothing of what is written, 130 interrupted (what was measured until then is printed).`,
+    )
+    .action(async (_options: object, command: Command) => {
+      const { runLag } = await import('./lag/run.ts');
+      await runLag(command.optsWithGlobals<LagOptions>());
     });
 }
 

@@ -22,7 +22,7 @@ export interface ProgressBar {
 
 export interface BarOptions {
   /** `rows`, or `bytes`, which are shown as sizes. */
-  readonly unit: 'rows' | 'entries' | 'bytes';
+  readonly unit: 'rows' | 'entries' | 'values' | 'bytes';
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly stream?: NodeJS.WriteStream;
 }

@@ -49,6 +49,29 @@ test('a table is cut to the width of the terminal', async (t) => {
   assert.ok(lines[1]?.endsWith('…'));
 });
 
+test('lag shows how far it is, then a table and histograms that fit, and leaves no bar', async (t) => {
+  const server = await ServerProcess.start({}, t);
+  const args = ['lag', '--server', server.url, '--observe', 'sse', '--observe', 'poll:10ms', '--count', '30'];
+  const drawn = (await onTerminal(args)).text.split(`\r${ESCAPE}[K`);
+  assert.ok(
+    drawn.some((bar) => /^\[[#.]{24}\] +\d+ % {2}\d+ values/.test(bar)),
+    drawn.join('|'),
+  );
+  const lines = (drawn.at(-1) as string).trimEnd().split('\n');
+  assert.equal(lines[0], `30 values of latchkey-lag, one each 20 ms, to ${server.url}`);
+  assert.match(
+    lines[3] as string,
+    /^PATH +STYLE +SEEN +MISSED +DUPLICATED +REORDERED +P50 µs +P90 µs +P99 µs +MAX µs$/,
+  );
+  assert.match(lines[4] as string, /^sse +callback +30 +0 +0 +0( +[\d,]+){4}$/);
+  assert.match(lines[5] as string, /^poll:10ms +- +\d+ +\d+ +0 +0( +[\d,]+){4}$/);
+  assert.ok(lines.filter((line) => /^ +[\d,]+ to +[\d,]+ µs {2}#* +[\d,]+$/.test(line)).length >= 2, lines.join('\n'));
+  for (const line of lines.slice(3)) assert.ok(line.length <= 100, line);
+  const piped = await runLatchkey(args);
+  assert.equal(piped.stderr, '');
+  assert.ok(!piped.stdout.includes(ESCAPE));
+});
+
 test('import, export, backup and restore show how far they are, and leave only their result', async (t) => {
   const folder = temporaryFolder(t);
   const server = await ServerProcess.start({}, t);

@@ -88,7 +88,7 @@ describe('latchkey verify', () => {
 
   test('its progress tells how far it is and what is left', () => {
     const progress = { acknowledged: 1234, deliveries: 56_789, leftMs: 5000, violations: 0 };
-    const line = '[############............] 5 s left  1,234 writes  56,789 deliveries  0 violations';
+    const line = '[############............] 5 s left  1,234 writes  247 writes/s  56,789 deliveries  0 violations';
     assert.equal(progressLine(progress, 10_000), line);
     assert.match(progressLine({ ...progress, leftMs: 600_000 }, 600_000), /^\[\.{24}\] 10 min left/);
   });

@@ -94,7 +94,9 @@ export function progressLine({ acknowledged, deliveries, leftMs, violations }: P
   const bar = `[${'#'.repeat(done).padEnd(BAR_LENGTH, '.')}]`;
   const seconds = Math.ceil(leftMs / 1000);
   const left = seconds < 100 ? `${seconds} s left` : `${Math.ceil(seconds / 60)} min left`;
-  return `${bar} ${left}  ${grouped(acknowledged)} writes  ${grouped(deliveries)} deliveries  ${violations} violations`;
+  const elapsedMs = durationMs - leftMs;
+  const rate = elapsedMs > 0 ? `  ${grouped(Math.round((acknowledged * 1000) / elapsedMs))} writes/s` : '';
+  return `${bar} ${left}  ${grouped(acknowledged)} writes${rate}  ${grouped(deliveries)} deliveries  ${violations} violations`;
 }
 
 async function print(report: VerifyReport): Promise<void> {

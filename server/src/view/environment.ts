@@ -1,4 +1,14 @@
-import { accessSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, type GetOptions, open, type RootDatabase, type Transaction } from 'lmdb';
@@ -25,8 +35,10 @@ export type Bytes = Database<Buffer, Buffer> & {
 export function prepareDirectory(directory: string): void {
   try {
     makeDirectories(resolve(directory));
+    if (!statSync(directory).isDirectory()) throw notADirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
+    if (error instanceof LatchkeyError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new LatchkeyError(
       'data-unwritable',
@@ -34,6 +46,12 @@ export function prepareDirectory(directory: string): void {
       { field: 'data', cause: error },
     );
   }
+}
+
+function notADirectory(path: string): LatchkeyError {
+  return new LatchkeyError('data-unwritable', `${resolve(path)} is not a directory; choose another --data.`, {
+    field: 'data',
+  });
 }
 
 /** One at a time: Node's own recursive mkdir never returns where the kernel denies that the parent it shows is there (`/proc`). */
