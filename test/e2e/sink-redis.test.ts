@@ -92,7 +92,7 @@ describe('a server with a sink', { timeout: 120_000 }, () => {
       await sleep(20);
       told = await ready();
     }
-    assert.match(told, /Not ready: sink notify: The Redis at 127\.0\.0\.1:\d+ /);
+    assert.match(told, /Not ready: sink notify: redis:\/\/127\.0\.0\.1:\d+ can.t be reached/);
     const status = (await (await fetch(`${server.url}/v1/status`)).json()) as { sinks: Record<string, unknown>[] };
     assert.equal(status.sinks[0]?.name, 'notify');
     assert.equal(status.sinks[0]?.ready, false);

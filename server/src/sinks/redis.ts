@@ -4,7 +4,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
 import { Delivery, type DeliverySetup } from './delivery.ts';
 import { compileKeyFilter } from './key-filter.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { ConnectedCalls } from './redis-calls.ts';
 import { RedisTarget } from './redis-target.ts';
 import type { Sink } from './sink.ts';
 
@@ -20,7 +20,7 @@ export interface RedisSinkSetup extends Pick<DeliverySetup, 'leaseTtlMs' | 'keep
 
 /** The sink `redis`: publishes each change on a Redis, and keeps a set of what there is. @throws LatchkeyError `config-invalid` */
 export function makeRedisSink({ logName, settings, ...rest }: RedisSinkSetup): Sink {
-  const redis = new RedisConnection(settings);
+  const redis = new ConnectedCalls(settings, `latchkey-sink-${settings.name}`);
   const target = new RedisTarget({ settings, logName, view: rest.log.view, redis });
   return new Delivery({ ...rest, name: settings.name, kind: 'redis', takes: compileKeyFilter(settings), target });
 }
