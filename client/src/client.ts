@@ -190,14 +190,15 @@ export class LatchkeyClient implements AsyncDisposable {
     signal: AbortSignal | undefined,
     send: (endpoint: Connection['endpoint']) => Promise<Response>,
   ): Promise<Answer> {
-    this.#connection.signal.throwIfAborted();
+    const { endpoint, signal: closing } = this.#connection;
+    closing.throwIfAborted();
     if (this.#pending >= PENDING_MAX) {
       const message = `${PENDING_MAX} calls of this client wait for their answers already; wait for some of them, or send many commands as one.`;
       throw new LatchkeyError('overloaded', message, { limit: PENDING_MAX });
     }
     this.#pending += 1;
     try {
-      return await jsonOf<Answer>(await send(this.#connection.endpoint), signal);
+      return await jsonOf<Answer>(await send(endpoint), endpoint.reviver, signal);
     } finally {
       this.#pending -= 1;
     }

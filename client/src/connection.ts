@@ -6,7 +6,7 @@
  */
 import { Backoff } from './backoff.ts';
 import { LatchkeyError } from './error.ts';
-import type { Endpoint } from './exchange.ts';
+import type { Endpoint, Reviver } from './exchange.ts';
 import { SseTransport } from './sse-transport.ts';
 import type { Transport, TransportName } from './transport.ts';
 import { quote } from './version.ts';
@@ -26,6 +26,8 @@ export interface ConnectionOptions {
   readonly fetch?: typeof fetch;
   /** Stands in for `new WebSocket(url)`, e.g. to send headers where that is possible. */
   readonly openWebSocket?: (url: string) => WebSocket;
+  /** Has its say on every JSON value that the server sends, e.g. to keep numbers that JavaScript would round. */
+  readonly reviver?: Reviver;
   /** A connection that is silent for longer is given up as half-open. Default 60,000; the server speaks at least every 15,000. */
   readonly silenceMaxMs?: number;
   /** Tells when a network may be back. Default: `online` and `visibilitychange` of the page or worker. */
@@ -61,6 +63,7 @@ export class Connection implements AsyncDisposable {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       // Looked up at each call, and not called as a method: a browser's fetch refuses another `this`.
       fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+      reviver: options.reviver,
     };
     this.backoff = new Backoff(random, wake);
     const setup = { endpoint: this.endpoint, silenceMaxMs, wake, backoff: this.backoff };

@@ -1,12 +1,16 @@
 import { ERRORS, type ErrorCode, LatchkeyError } from './error.ts';
 import { quote } from './version.ts';
 
+/** As `JSON.parse` takes one. `source` is the text of a number, text, true, false or null. */
+export type Reviver = (name: string, value: unknown, context: { readonly source?: string }) => unknown;
+
 /** Where requests go and how. */
 export interface Endpoint {
   /** Ends in a slash, so that paths are resolved below it. */
   readonly base: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly fetch: typeof fetch;
+  readonly reviver: Reviver | undefined;
 }
 
 export interface RequestOptions {
@@ -53,9 +57,9 @@ export async function exchange(endpoint: Endpoint, path: string, options: Reques
 }
 
 /** The JSON of an answer. @throws LatchkeyError `unavailable` where the answer was cut off or is no JSON */
-export async function jsonOf<T>(response: Response, signal?: AbortSignal): Promise<T> {
+export async function jsonOf<T>(response: Response, reviver: Reviver | undefined, signal?: AbortSignal): Promise<T> {
   try {
-    return (await response.json()) as T;
+    return JSON.parse(await response.text(), reviver as never) as T;
   } catch (cause) {
     signal?.throwIfAborted();
     throw new LatchkeyError('unavailable', `The answer of ${where(response)} was cut off, or is not JSON.`, { cause });

@@ -5,7 +5,7 @@
  * Invariant: the request lives as long as the generator; the clock of silence runs only while it waits for bytes.
  */
 import { LatchkeyError } from './error.ts';
-import { exchange } from './exchange.ts';
+import { exchange, type Reviver } from './exchange.ts';
 import { type SseEvent, SseParser } from './sse-parser.ts';
 import type { Transport, TransportRequest, TransportSetup } from './transport.ts';
 import { quote } from './version.ts';
@@ -51,7 +51,7 @@ export class SseTransport implements Transport {
         connection.signal.throwIfAborted();
         if (done) return;
         const events = parser.push(value).map((event) => {
-          const taken = eventOf(event, position);
+          const taken = eventOf(event, position, endpoint.reviver);
           position = taken.position;
           return taken;
         });
@@ -95,10 +95,10 @@ export class SseTransport implements Transport {
   }
 }
 
-function eventOf(event: SseEvent, before: string): WatchEvent {
+function eventOf(event: SseEvent, before: string, reviver: Reviver | undefined): WatchEvent {
   let data: Record<string, unknown>;
   try {
-    data = JSON.parse(event.data) as Record<string, unknown>;
+    data = JSON.parse(event.data, reviver as never) as Record<string, unknown>;
   } catch (cause) {
     const message = `The server sent an event that is not JSON: ${quote(event.data)}.`;
     throw new LatchkeyError('invalid-json', message, { cause });

@@ -1,7 +1,7 @@
 import { batchPositions } from './batch-positions.ts';
 import type { Change } from './entry.ts';
 import { type ErrorCode, LatchkeyError } from './error.ts';
-import { isErrorCode } from './exchange.ts';
+import { isErrorCode, type Reviver } from './exchange.ts';
 import type { WatchEvent } from './watch-event.ts';
 
 /** A frame as the server sends it (docs/live.md): changes of a group (`ref`) or of one watch (`id`), or an `op`. */
@@ -14,9 +14,9 @@ export interface ServerFrame {
 }
 
 /** @throws LatchkeyError `invalid-json` */
-export function parseFrame(data: unknown): ServerFrame {
+export function parseFrame(data: unknown, reviver?: Reviver): ServerFrame {
   try {
-    const frame: unknown = JSON.parse(data as string);
+    const frame: unknown = JSON.parse(data as string, reviver as never);
     if (typeof frame === 'object' && frame !== null) return frame as ServerFrame;
   } catch {
     // What it is instead of JSON helps nobody; it may be long.

@@ -88,7 +88,7 @@ export class WebsocketLink {
   #message(data: unknown): void {
     this.#heard();
     try {
-      this.#route(parseFrame(data), (data as string).length);
+      this.#route(parseFrame(data, this.#setup.endpoint.reviver), (data as string).length);
     } catch (error) {
       this.#fail(error as LatchkeyError);
     }

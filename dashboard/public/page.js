@@ -1,7 +1,14 @@
-/** Puts the page together: what the stream tells goes into the entries at once, and on the screen once a frame. */
-import { Entries, KEYS_MAX } from './entries.js';
-import { Stream } from './stream.js';
-import { ROWS_MAX, Table } from './table.js';
+/** Puts the page together: which view is shown, by the address; the frame around it; the keys that work everywhere. */
+import { el, icon, setText } from './element.js';
+import { Measures } from './measures.js';
+import { Shortcuts } from './parts/shortcuts.js';
+import { serverNow } from './server.js';
+import { themeButton } from './theme-button.js';
+import { DeadLettersView } from './views/dead-letters.js';
+import { KeyView } from './views/key.js';
+import { KeysView } from './views/keys.js';
+import { LiveView } from './views/live.js';
+import { StatusView } from './views/status.js';
 
 const STATES = {
   connecting: 'Connecting',
@@ -9,201 +16,173 @@ const STATES = {
   live: 'Live',
   reconnecting: 'Reconnecting',
   refused: 'Refused',
+  paused: 'Paused',
+  away: 'No answer',
+  answering: 'Connected',
 };
-/** Rows come and go at most this often, so that a burst of new keys does not sort at every frame. */
-const ARRANGE_MS = 250;
-const CONFLATED_NOTICE_MS = 8000;
-
-const find = (id) => document.getElementById(id);
-const form = find('filter');
-const term = find('term');
-const entries = new Entries();
-const table = new Table(find('rows'), entries);
-const changed = new Set();
+const NAV = [
+  ['keys', 'Keys'],
+  ['stream', 'Stream'],
+  ['dead-letters', 'Dead letters'],
+  ['status', 'Status'],
+];
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/;
 const number = new Intl.NumberFormat();
+const find = (id) => /** @type {any} */ (document.getElementById(id));
 
-let state = 'connecting';
-let order = 'key';
-let generation = -1;
-let arrangedAtMs = 0;
+const measures = new Measures();
 let changes = 0;
-let rate = 0;
-let rateAtMs = performance.now();
-let isScheduled = false;
-let conflatedAtMs = Number.NEGATIVE_INFINITY;
-let refusal;
+let told = { state: 'connecting', message: undefined };
+/** The browser says that it has no network. What runs on this very machine is reached all the same. */
+let isOffline = false;
 
-const stream = new Stream({
-  state: (next, message) => {
-    state = next;
-    refusal = message;
-    schedule();
+const shell = {
+  now: serverNow,
+  measures,
+  /** How the view's connection is. @param {keyof typeof STATES} state @param {string} [message] */
+  state(state, message) {
+    told = { state, message };
+    drawState();
   },
-  change: (data) => {
+  /** One more change came. */
+  count() {
     changes += 1;
-    changed.add(entries.take(data));
-    schedule();
   },
-  reset: () => {
-    entries.clear();
-    changed.clear();
-    schedule();
+  keys: () => measures.latest?.keys,
+  /** @param {string} view @param {Record<string, string>} [params] @param {{ replace?: boolean }} [how] */
+  go(view, params = {}, { replace = false } = {}) {
+    const query = new URLSearchParams(params);
+    const hash = `#/${view}${query.size > 0 ? `?${query}` : ''}`;
+    if (!replace) {
+      location.hash = hash;
+      return;
+    }
+    // Typing in a search box must not fill the history.
+    history.replaceState(null, '', hash);
+    route();
   },
-  conflated: () => {
-    conflatedAtMs = performance.now();
-  },
-  position: (position) => {
-    find('position').textContent = position;
-  },
-});
+};
 
-function schedule() {
-  if (isScheduled) return;
-  isScheduled = true;
-  requestAnimationFrame(draw);
-}
+/** Made when they are first asked for, and kept: a view knows where it was. */
+const makers = {
+  keys: () => new KeysView(shell),
+  key: () => new KeyView(shell),
+  stream: () => new LiveView(shell),
+  'dead-letters': () => new DeadLettersView(shell),
+  status: () => new StatusView(shell),
+};
+const made = new Map();
+let view;
+/** How far each view was scrolled when it was left. */
+const scrolled = new Map();
 
-function draw() {
-  isScheduled = false;
-  const nowMs = Date.now();
-  const frameMs = performance.now();
-  // What a snapshot brings is not news, so it does not flash.
-  const withFlash = state === 'live';
-  const isMoved = generation !== entries.generation || (order === 'recent' && changed.size > 0);
-  if (isMoved && (frameMs - arrangedAtMs >= ARRANGE_MS || entries.size <= ROWS_MAX)) {
-    table.arrange(entries.keys(order, ROWS_MAX), nowMs);
-    generation = entries.generation;
-    arrangedAtMs = frameMs;
-  } else if (isMoved) setTimeout(schedule, ARRANGE_MS);
-  for (const key of changed) table.refresh(key, nowMs, withFlash);
-  changed.clear();
-  drawAround();
-}
-
-function drawAround() {
+function drawState() {
+  const { message, state } = isOffline ? { state: 'away', message: 'This browser is offline.' } : told;
   find('state').dataset.state = state;
-  setText('state-text', STATES[state]);
-  setText('count-keys', `${number.format(entries.size)}${entries.leftOut > 0 ? '+' : ''}`);
-  setText('shown', shownText());
-  const notice = noticeText();
-  find('notice').hidden = notice === undefined;
-  find('notice').dataset.kind = state;
-  setText('notice', notice ?? '');
-  const isEmpty = entries.size === 0 && state === 'live';
-  find('empty').hidden = !isEmpty;
-  find('table').hidden = entries.size === 0;
-  if (isEmpty) drawEmpty();
+  find('state').title = message ?? '';
+  setText(find('state-text'), isOffline ? 'Offline' : STATES[state]);
 }
 
-function drawEmpty() {
-  const key = kind() === 'prefix' ? `${term.value}hello` : 'hello';
-  const isFiltered = term.value !== '';
-  setText(
-    'empty-text',
-    isFiltered
-      ? 'No key matches this filter. New ones appear here by themselves.'
-      : 'Nothing here yet. Put a first value, and watch it arrive:',
+/** At once: a connection whose network is gone says nothing, and looks alive for a while. */
+function setOffline(is) {
+  isOffline = is;
+  document.documentElement.toggleAttribute('data-offline', is);
+  drawState();
+}
+
+function addressOf(hash) {
+  const text = hash.replace(/^#/, '');
+  // Addresses of the page's first version had the filter alone.
+  if (!text.startsWith('/')) return { at: 'keys', params: new URLSearchParams(text) };
+  const [path, query = ''] = text.slice(1).split(/\?(.*)/s);
+  return { at: Object.hasOwn(makers, path) ? path : 'keys', params: new URLSearchParams(query) };
+}
+
+function route() {
+  const { at, params } = addressOf(location.hash);
+  const next = made.get(at) ?? makers[/** @type {keyof typeof makers} */ (at)]();
+  made.set(at, next);
+  const isOther = next !== view;
+  if (isOther) {
+    if (view !== undefined) scrolled.set(view, scrollY);
+    view?.hide();
+    find('main').replaceChildren(next.element);
+    // Who comes back from a key goes on where they were in the list.
+    const isBack = view === made.get('key') && scrolled.has(next);
+    scrollTo(0, isBack ? scrolled.get(next) : 0);
+    if (isBack) next.focusLast?.();
+  } else next.hide();
+  view = next;
+  view.show(params);
+  document.title = `${view.title} · Latchkey`;
+  for (const link of document.querySelectorAll('.nav a')) {
+    const isCurrent = link.getAttribute('href') === `#/${at === 'key' ? 'keys' : at}`;
+    if (isCurrent) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+}
+
+function buildFrame() {
+  const links = NAV.map(([at, text]) =>
+    el(
+      'li',
+      {},
+      el(
+        'a',
+        { href: `#/${at}`, text },
+        at === 'dead-letters' ? el('span', { class: 'count', id: 'letters', hidden: true }) : undefined,
+      ),
+    ),
   );
-  find('empty-command').hidden = isFiltered && kind() === 'pattern';
-  setText(
-    'empty-command',
-    `curl -X PUT ${new URL(`v1/keys/${encodeURIComponent(key)}`, document.baseURI)} -d '{"greeting":"world"}'`,
+  find('nav').append(el('ul', {}, ...links));
+  const shortcuts = new Shortcuts({
+    go: (at) => shell.go(at),
+    search: () => view?.focusSearch?.(),
+    press: (key) => view?.press?.(key) === true,
+  });
+  const help = el('button', {
+    class: 'button icon-only',
+    type: 'button',
+    id: 'help',
+    title: 'Keys of the keyboard',
+    'aria-label': 'Keys of the keyboard',
+    text: '?',
+    on: { click: () => shortcuts.show() },
+  });
+  find('tools').append(
+    themeButton(icon, () => view?.themeChanged?.()),
+    help,
   );
-}
-
-function shownText() {
-  if (entries.size > table.shown) {
-    const which = order === 'recent' ? 'the latest' : 'the first';
-    return `${which} ${number.format(table.shown)} of ${number.format(entries.size)} keys are shown; a filter narrows them`;
-  }
-  return entries.size === 1 ? '1 key is shown' : `${number.format(entries.size)} keys are shown`;
-}
-
-function noticeText() {
-  if (state === 'refused') return refusal;
-  if (state === 'reconnecting')
-    return `${refusal ?? 'The connection was lost.'} What is shown may be old; this page comes back by itself and resumes where it was.`;
-  if (entries.leftOut > 0)
-    return `This page holds ${number.format(KEYS_MAX)} keys and leaves the others out. A filter narrows them.`;
-  if (performance.now() - conflatedAtMs < CONFLATED_NOTICE_MS)
-    return 'This page was behind: older changes in between were skipped, every value is the latest.';
-  return undefined;
-}
-
-// Only what differs is written: a status that is written anew is read out anew.
-function setText(id, text) {
-  const target = find(id);
-  if (target.textContent !== text) target.textContent = text;
-}
-
-function kind() {
-  return new FormData(form).get('kind');
-}
-
-function applyFilter() {
-  const isPrefix = kind() === 'prefix';
-  term.placeholder = isPrefix ? 'A prefix, such as sensor.' : 'A glob, such as sensor.*.temp';
-  setText('term-label', isPrefix ? 'Only keys that begin with' : 'Only keys that match');
-  const query = new URLSearchParams(term.value === '' ? {} : { [kind()]: term.value });
-  // The filter is part of the address, so that it can be bookmarked and sent on.
-  history.replaceState(null, '', `${location.pathname}${query.size > 0 ? `#${query}` : ''}`);
-  stream.watch({ [kind()]: term.value });
-}
-
-function readAddress() {
-  const query = new URLSearchParams(location.hash.slice(1));
-  const [name, value] = [...query][0] ?? ['prefix', ''];
-  const chosen = form.querySelector(`input[name="kind"][value="${name === 'pattern' ? 'pattern' : 'prefix'}"]`);
-  chosen.checked = true;
-  term.value = value;
-}
-
-let typing;
-form.addEventListener('submit', (event) => event.preventDefault());
-form.addEventListener('input', (event) => {
-  if (event.target.name === 'order') {
-    order = event.target.value;
-    generation = -1;
-    schedule();
-    return;
-  }
-  clearTimeout(typing);
-  typing = setTimeout(applyFilter, event.target === term ? 250 : 0);
-});
-term.addEventListener('keydown', (event) => {
-  if (event.key === 'ArrowDown') {
+  find('skip').addEventListener('click', (event) => {
     event.preventDefault();
-    table.focusFirst();
-  } else if (event.key === 'Escape' && term.value !== '') {
-    event.preventDefault();
-    term.value = '';
-    applyFilter();
-  }
-});
-document.addEventListener('keydown', (event) => {
-  const isTyping = event.target instanceof HTMLInputElement && event.target.type === 'search';
-  if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-  event.preventDefault();
-  term.focus();
-  term.select();
-});
-addEventListener('online', () => stream.retry());
-addEventListener('hashchange', () => {
-  readAddress();
-  applyFilter();
-});
+    find('main').focus();
+  });
+}
+
+measures.onSample = (sample) => {
+  const letters = find('letters');
+  letters.hidden = !(sample.deadLetters > 0);
+  setText(letters, number.format(sample.deadLetters ?? 0));
+  view?.sampled?.(sample);
+};
 
 setInterval(() => {
-  const nowMs = performance.now();
-  rate = (changes * 1000) / (nowMs - rateAtMs);
-  changes = 0;
-  rateAtMs = nowMs;
-  setText('count-rate', number.format(rate >= 10 ? Math.round(rate) : Math.round(rate * 10) / 10));
   if (document.hidden) return;
-  table.age(Date.now());
-  setText('count-stale', number.format(entries.countStale(Date.now())));
-  drawAround();
+  view?.tick?.(serverNow(), changes);
+  changes = 0;
 }, 1000);
+addEventListener('online', () => {
+  setOffline(false);
+  view?.retry?.();
+});
+addEventListener('offline', () => setOffline(!LOOPBACK.test(location.hostname)));
+addEventListener('hashchange', () => {
+  route();
+  // The keyboard goes on in the view that was asked for, and a reader is told its name.
+  if (document.activeElement === null || document.activeElement === document.body)
+    find('main').focus({ preventScroll: true });
+});
 
-readAddress();
-applyFilter();
+buildFrame();
+route();
+measures.start();

@@ -1,47 +1,66 @@
 /**
- * The watch of this page over the browser's own EventSource, which resumes by itself with the last id it saw. Where it gives up
- * (any answer but 200), this asks the server why, and comes back by position with growing, random waits.
+ * A watch over the browser's own EventSource, which resumes by itself with the last id it saw. Where it gives up (any answer but
+ * 200), this asks the server why, and comes back by position with growing, random waits. A server that says nothing for longer
+ * than it ever should is taken for gone.
  *
- * Invariant: at most one EventSource is open, and it is the one of the filter asked for last.
+ * Invariant: at most one EventSource is open, and it is the one that was asked for last.
  */
 
 const DELAY_MAX_MS = 30_000;
+const SILENCE_MAX_MS = 60_000;
+const SILENCE_CHECK_MS = 5000;
+
+/** @typedef {'connecting' | 'behind' | 'live' | 'reconnecting' | 'refused' | 'closed'} StreamState */
 
 export class Stream {
   #source;
   #timer;
-  #filter = {};
+  #silence;
+  #filter = new URLSearchParams();
   #position;
   #attempt = 0;
+  #heardAtMs = 0;
   #on;
 
   /**
-   * `on.state(state, message)`: `connecting`, `behind` (a snapshot or a catch-up runs), `live`, `reconnecting`, `refused`.
-   * `on.change(data)`, `on.reset()`, `on.conflated()`, `on.position(position)`.
+   * @param {{ state: (state: StreamState, message?: string) => void, change: (data: string) => void,
+   *   reset: () => void, conflated?: () => void }} on `reset`: the stream begins anew with a snapshot of what there is
    */
   constructor(on) {
     this.#on = on;
   }
 
-  /** Forgets everything and watches this filter: `{ prefix }` or `{ pattern }`; an empty term is every key. */
-  watch(filter) {
+  /** Where it has got to. @returns {string | undefined} */
+  get position() {
+    return this.#position;
+  }
+
+  /** @param {URLSearchParams} filter of `key`, `prefix` and `pattern` @param {string} from a position, or `now` */
+  watch(filter, from) {
     this.#filter = filter;
-    this.#position = undefined;
+    this.#position = from;
     this.#attempt = 0;
-    this.#on.reset();
     this.#on.state('connecting');
     this.#open();
+    clearInterval(this.#silence);
+    this.#silence = setInterval(() => this.#checkSilence(), SILENCE_CHECK_MS);
+  }
+
+  close() {
+    this.#source?.close();
+    this.#source = undefined;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    clearInterval(this.#silence);
   }
 
   /** Now, without waiting for the delay that runs. */
   retry() {
-    if (this.#timer === undefined) return;
-    this.#open();
+    if (this.#timer !== undefined) this.#open();
   }
 
   #url() {
-    const query = new URLSearchParams();
-    for (const [name, term] of Object.entries(this.#filter)) if (term !== '') query.set(name, term);
+    const query = new URLSearchParams(this.#filter);
     if (this.#position !== undefined) query.set('from', this.#position);
     return `v1/watch?${query}`;
   }
@@ -50,9 +69,10 @@ export class Stream {
     this.#source?.close();
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#heardAtMs = performance.now();
     const source = new EventSource(this.#url());
     this.#source = source;
-    const listen = (name, act) => source.addEventListener(name, (event) => this.#take(event, act));
+    const listen = (name, act) => source.addEventListener(name, (event) => this.#take(source, event, act));
     listen('message', (data) => this.#on.change(data));
     listen('opened', () => this.#on.state('behind'));
     listen('progress', () => {});
@@ -61,22 +81,19 @@ export class Stream {
       this.#attempt = 0;
       this.#on.state('live');
     });
-    listen('reset', () => {
-      this.#on.reset();
-      this.#on.state('behind');
-    });
+    listen('reset', () => this.#on.reset());
     listen('conflated', () => {
-      this.#on.conflated();
+      this.#on.conflated?.();
       this.#on.state('behind');
     });
     source.addEventListener('error', () => this.#failed(source));
   }
 
-  #take(event, act) {
-    if (event.lastEventId !== '') {
-      this.#position = event.lastEventId;
-      this.#on.position(event.lastEventId);
-    }
+  #take(source, event, act) {
+    // What acted on the event before may have closed this one.
+    if (source !== this.#source) return;
+    this.#heardAtMs = performance.now();
+    if (event.lastEventId !== '') this.#position = event.lastEventId;
     act(event.data);
   }
 
@@ -85,6 +102,12 @@ export class Stream {
     source.close();
     this.#on.state('reconnecting');
     this.#timer = setTimeout(() => this.#open(), afterMs);
+  }
+
+  #checkSilence() {
+    if (this.#timer !== undefined || performance.now() - this.#heardAtMs < SILENCE_MAX_MS) return;
+    this.#on.state('reconnecting');
+    this.#open();
   }
 
   #failed(source) {

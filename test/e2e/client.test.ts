@@ -211,6 +211,27 @@ describe('the client', () => {
     assert.deepEqual(board.status, { kind: 'live', transport: 'sse' });
   });
 
+  test('a reviver keeps what JavaScript would round, in calls and over both transports', async (scope) => {
+    const server = await ServerProcess.start({}, scope);
+    await fetch(`${server.url}/v1/keys/big`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: '{"n":9007199254740993}',
+    });
+    const reviver: ClientOptions['reviver'] = (_name, value, { source }) =>
+      typeof value === 'number' && !Number.isSafeInteger(value) ? BigInt(source as string) : value;
+    const expected = { n: 9_007_199_254_740_993n };
+    for (const transport of TRANSPORTS) {
+      const client = clientOf(scope, server.url, { reviver, transport });
+      assert.deepEqual((await client.get('big'))?.value, expected);
+      for await (const event of client.watch({})) {
+        if (!isChange(event)) continue;
+        assert.deepEqual(event.op === 'put' && event.value, expected);
+        break;
+      }
+    }
+  });
+
   test('fifty mirrors share one connection', async (scope) => {
     const server = await ServerProcess.start({}, scope);
     const proxy = await FaultProxy.start(server.port);

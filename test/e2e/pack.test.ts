@@ -75,6 +75,8 @@ describe('the published packages', () => {
     const page = await fetch(`${server.url}/`);
     assert.equal(page.status, 200);
     assert.match(await page.text(), /<html/i);
+    for (const file of ['views/keys.js', 'styles/base.css', 'uplot/uPlot.esm.js', 'uplot/uPlot.min.css'])
+      assert.equal((await fetch(`${server.url}/dashboard/${file}`)).status, 200, file);
     const set = await succeed([process.execPath, bin, 'set', 'by-cli', '7', '--server', server.url], folder);
     assert.equal(set.stderr, '');
     const got = await succeed([process.execPath, bin, 'get', 'by-cli', '--server', server.url], folder);

@@ -283,6 +283,7 @@ export function plantInFeed(feed: Feed, bug: PlantedBug, strikes: Strikes): Feed
       return feed.watch({ ...asked, codec: codecOf(asked.codec) }, outlet);
     },
     counts: () => feed.counts(),
+    delivered: () => feed.delivered(),
     close: () => feed.close(),
   };
 }

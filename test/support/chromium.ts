@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BrowserContext, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { requireChromium } from '../../scripts/service/chromium.ts';
 import type { Scope } from './server-process.ts';
 
@@ -14,6 +14,7 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  '--host-resolver-rules=MAP latchkey.test 127.0.0.1',
 ];
 
 /** A browser with an empty profile of its own, gone when the test ends. @throws Error that says how to get Chromium. */
@@ -29,4 +30,9 @@ export async function openBrowser(scope: Scope): Promise<BrowserContext> {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   });
   return context;
+}
+
+/** A browser for a whole test file, which closes it; each page has a context of its own. @throws Error that says how to get Chromium. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: requireChromium(), headless: true, args: FLAGS });
 }

@@ -1,7 +1,7 @@
 /** Gateways on a real listener, over the real feed and a log in memory: what their tests and the conformance suite talk to. */
 import assert from 'node:assert/strict';
 import { type CheckedFeed, makeFeed } from '../../server/src/feed/live-feed.ts';
-import type { Gateway } from '../../server/src/gateways/gateway.ts';
+import type { Core, Gateway } from '../../server/src/gateways/gateway.ts';
 import { type HttpListener, makeHttp } from '../../server/src/gateways/http.ts';
 import { silentLogger } from '../../server/src/shared/logger.ts';
 import { type MemoryCore, memoryCore, type SettingsPart } from './memory-core.ts';
@@ -27,8 +27,9 @@ export class GatewayServer {
     scope: { after(done: () => unknown): void },
     gateways: readonly Gateway[],
     part: SettingsPart = {},
+    more: Partial<Core> = {},
   ): Promise<GatewayServer> {
-    const draft = memoryCore(part);
+    const draft = memoryCore(part, more);
     // The feed reads the view of the log that the core has; both are made by the core.
     const feed = makeFeed({
       view: draft.log.view,

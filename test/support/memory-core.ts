@@ -67,6 +67,7 @@ const noFeed: Feed = {
     throw new Error('this test has no feed');
   },
   counts: () => ({ watchers: 0, groups: 0, behind: 0 }),
+  delivered: () => 0,
   close: async () => {},
 };
 

@@ -279,6 +279,19 @@ describe('watch', () => {
     assert.match(got.stderr, /ended the stream.*\n.*connected again/s);
   });
 
+  test('--json and lines print values as they were sent: 1.0 stays 1.0, and no number is rounded', async (t) => {
+    const value = '{"a":1.0,"b":9007199254740993,"c":[-0,1e3],"d":"1.0"}';
+    const server = await fakeServer(t, (_asked, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(opened + change(1).replace('"value":1', `"value":${value}`));
+    });
+    const args = ['watch', '--count', '1', '--server', server.url];
+    const json = await runLatchkey([...args, '--json']);
+    assert.ok(json.stdout.includes(`"value":${value}`), json.stdout);
+    const lines = await runLatchkey(args);
+    assert.ok(lines.stdout.includes(value), lines.stdout);
+  });
+
   test('--json prints every event with its position', async (t) => {
     const server = await fakeServer(t, (_asked, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });

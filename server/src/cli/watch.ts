@@ -1,6 +1,7 @@
 import { LatchkeyClient, type WatchChange, type WatchEvent } from '@latchkey/client';
 import { processEnvironment } from '../config/environment.ts';
 import { countOf } from './count-option.ts';
+import { keepExactNumber } from './exact-numbers.ts';
 import { valueText } from './list.ts';
 import { paint, printLine, remark, visible } from './output.ts';
 import { type ServerOptions, serverPlace } from './server-options.ts';
@@ -20,7 +21,11 @@ export interface WatchOptions extends ServerOptions {
  */
 export async function runWatch(positional: readonly string[], options: WatchOptions): Promise<void> {
   // A stream of its own: whoever reads this output through a pipe sets the server's pace.
-  const client = new LatchkeyClient({ ...serverPlace(options, processEnvironment), transport: 'sse' });
+  const client = new LatchkeyClient({
+    ...serverPlace(options, processEnvironment),
+    transport: 'sse',
+    reviver: keepExactNumber,
+  });
   const ended = new AbortController();
   const filter = {
     keys: options.key === undefined ? positional : [...positional, options.key],

@@ -38,6 +38,7 @@ describe('fan-out', () => {
     await world.idle();
     assert.equal(encoded, 1);
     assert.equal(new Set(outlets.map(({ buffers }) => buffers.at(-1))).size, 1);
+    assert.equal(world.feed.delivered(), 150);
   });
 
   it('delivers in the turn in which a change became durable while nothing else is going on', async () => {

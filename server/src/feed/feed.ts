@@ -71,6 +71,8 @@ export interface Feed {
    */
   watch(request: WatchRequest, outlet: Outlet): Watch;
   counts(): { readonly watchers: number; readonly groups: number; readonly behind: number };
+  /** Changes handed out since the start, each counted for each watch that got it. */
+  delivered(): number;
   /** `bye` to every watcher, spread by jitter, then `end`. Resolves when all have been handed their last bytes. */
   close(): Promise<void>;
 }

@@ -97,7 +97,7 @@ export class Group {
       const isLast = end === changes.length;
       const part = start === 0 && isLast ? changes : changes.slice(start, end);
       const partTexts = start === 0 && isLast ? texts : texts.slice(start, end);
-      const chunk = makeChunk(this.identity.codec.live(part, partTexts, this.context(epochs)));
+      const chunk = makeChunk(this.identity.codec.live(part, partTexts, this.context(epochs)), part.length);
       const at = isLast ? to : (heads[end - 1] as Heads);
       if (isShared && !(isAlone && start === 0 && isLast)) this.#keep(chunk, part, heads[start] as Heads, at);
       chunks.push({ chunk, to: at, matched: this.matched + end });
@@ -126,7 +126,7 @@ export class Group {
   }
 
   control(member: Member, event: ControlEvent, epochs: EpochTable): Chunk {
-    return makeChunk(this.identity.codec.control(member.outlet.id, event, this.context(epochs)));
+    return makeChunk(this.identity.codec.control(member.outlet.id, event, this.context(epochs)), 0);
   }
 
   #keep(chunk: Chunk, changes: readonly Change[], begins: Heads, to: Heads): void {

@@ -143,6 +143,10 @@ class LiveFeed implements CheckedFeed {
     return this.#members.counts();
   }
 
+  delivered(): number {
+    return this.#sockets.delivered;
+  }
+
   close(): Promise<void> {
     if (this.#isClosing) return Promise.resolve();
     this.#isClosing = true;

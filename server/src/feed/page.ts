@@ -53,7 +53,7 @@ export function handPage(member: Member, pager: Pager): boolean {
   if (changes.length === 0) return true;
   const { codec } = member.group.identity;
   const context = member.group.context(pager.view.epochs);
-  return pager.sockets.send(member, makeChunk(codec.behind(member.outlet.id, changes, texts, context)));
+  return pager.sockets.send(member, makeChunk(codec.behind(member.outlet.id, changes, texts, context), changes.length));
 }
 
 /** The first partition that is not at the feed's head, or -1. */

@@ -1,11 +1,13 @@
 /** Encoded bytes and how many hold on to them: a group's ring, and members whose socket has not drained. */
 export interface Chunk {
   readonly bytes: Buffer;
+  /** How many changes the bytes carry. */
+  readonly changes: number;
   pins: number;
 }
 
-export function makeChunk(bytes: Buffer): Chunk {
-  return { bytes, pins: 0 };
+export function makeChunk(bytes: Buffer, changes: number): Chunk {
+  return { bytes, changes, pins: 0 };
 }
 
 /** Gives back what it keeps only to save work. */

@@ -31,6 +31,8 @@ export interface SocketsSetup {
 export class Sockets {
   readonly #setup: SocketsSetup;
   #writing = 0;
+  /** Changes handed out since the start, each counted for each watch that got it. */
+  delivered = 0;
 
   constructor(setup: SocketsSetup) {
     this.#setup = setup;
@@ -49,6 +51,7 @@ export class Sockets {
     if (member.isClosed) return false;
     if (chunk.bytes.length === 0) return true;
     const { clock, members } = this.#setup;
+    this.delivered += chunk.changes;
     member.isWriting = true;
     member.hasDrained = false;
     this.#writing += 1;

@@ -27,13 +27,24 @@ describe('the page over HTTP', () => {
 
   test('everything it names is served, with its own type', async () => {
     const page = await ask('/');
-    const paths = [...page.body.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path]) => path as string);
+    const paths = [...page.body.matchAll(/(?:href|src)="([^"#]+)"/g)].map(([, path]) => path as string);
     assert.ok(paths.length >= 4);
     for (const path of paths) {
       const asset = await ask(`/${path}`);
       assert.equal(asset.statusCode, 200, path);
       assert.match(asset.headers['content-type'] as string, /^(text\/css|text\/javascript|image\/svg\+xml)/, path);
     }
+  });
+
+  test('every module that a script imports is served, uPlot from its own package', async () => {
+    const seen = new Set(['/dashboard/page.js']);
+    for (const path of seen) {
+      const script = await ask(path);
+      assert.equal(script.statusCode, 200, path);
+      for (const [, specifier] of script.body.matchAll(/(?:from |import\()'(\.[^']+)'/g))
+        seen.add(new URL(specifier as string, `http://localhost${path}`).pathname);
+    }
+    assert.ok(seen.has('/dashboard/uplot/uPlot.esm.js') && seen.has('/dashboard/views/keys.js'), [...seen].join());
   });
 
   test('what is known already is not sent again', async () => {
@@ -50,6 +61,8 @@ describe('the page over HTTP', () => {
       '/dashboard/../package.json',
       '/dashboard/%2e%2e/package.json',
       '/dashboard/package.json',
+      '/dashboard/views/',
+      '/dashboard/uplot/../uPlot.d.ts',
     ]) {
       assert.equal((await ask(path)).statusCode, 404, path);
     }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, extname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Gateway } from './gateway.ts';
@@ -11,6 +12,12 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
+};
+
+/** Files of the page's dependencies, served beside its own, as they are in their packages. */
+const FOREIGN: Readonly<Record<string, string>> = {
+  'uplot/uPlot.esm.js': 'uplot/dist/uPlot.esm.js',
+  'uplot/uPlot.min.css': 'uplot/dist/uPlot.min.css',
 };
 
 /** What stored values could do in this page, should one ever find a way to be taken for markup: nothing. */
@@ -36,8 +43,8 @@ interface Asset {
 export const dashboardGateway: Gateway = {
   name: 'dashboard',
   register(http) {
-    const assets = readAssets(dirname(fileURLToPath(import.meta.resolve('@latchkey/dashboard/index.html'))));
-    for (const [name, asset] of assets) {
+    const page = fileURLToPath(import.meta.resolve('@latchkey/dashboard/index.html'));
+    for (const [name, asset] of readAssets(page)) {
       const path = name === 'index.html' ? '/' : `/dashboard/${name}`;
       http.get(path, (request, reply) => send(request, reply, asset));
     }
@@ -52,14 +59,26 @@ function send(request: FastifyRequest, reply: FastifyReply, asset: Asset): Fasti
   return reply.header('content-type', asset.contentType).send(asset.bytes);
 }
 
-function readAssets(folder: string): ReadonlyMap<string, Asset> {
+function readAssets(page: string): ReadonlyMap<string, Asset> {
   const assets = new Map<string, Asset>();
-  for (const name of readdirSync(folder)) {
-    const contentType = CONTENT_TYPES[extname(name)];
-    if (contentType === undefined) continue;
-    const bytes = readFileSync(join(folder, name));
-    const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
-    assets.set(name, { bytes, contentType, etag: `"${digest}"` });
+  const folder = dirname(page);
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const asset = readAsset(join(folder, name));
+    if (asset !== undefined) assets.set(name.replaceAll(sep, '/'), asset);
+  }
+  // Found from the page's own package, which depends on them: npm may put them beside it or below it.
+  const { resolve } = createRequire(page);
+  for (const [name, specifier] of Object.entries(FOREIGN)) {
+    const asset = readAsset(resolve(specifier));
+    if (asset !== undefined) assets.set(name, asset);
   }
   return assets;
+}
+
+function readAsset(path: string): Asset | undefined {
+  const contentType = CONTENT_TYPES[extname(path)];
+  if (contentType === undefined) return undefined;
+  const bytes = readFileSync(path);
+  const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
+  return { bytes, contentType, etag: `"${digest}"` };
 }

@@ -47,6 +47,15 @@ function addStateMetrics({ feed, log, metrics, sources }: Core): void {
   gauge('latchkey_feed_watchers', 'Open watches.', () => feed.counts().watchers, 'sum');
   gauge('latchkey_feed_groups', 'Groups of watchers that share their chunks.', () => feed.counts().groups, 'sum');
   gauge('latchkey_feed_behind', 'Watchers that read the view to catch up.', () => feed.counts().behind, 'sum');
+  const deliveries = new Counter({
+    name: 'latchkey_feed_deliveries_total',
+    help: 'Changes handed out, each counted for each watch that got it.',
+    registers: [metrics],
+    collect() {
+      deliveries.reset();
+      deliveries.inc(feed.delivered());
+    },
+  });
   gauge('latchkey_dead_letters', 'Dead letters held.', () => log.deadLetters.counts().held);
   gauge('latchkey_dead_letters_bytes', 'Bytes of the dead letters held.', () => log.deadLetters.counts().bytes);
   gauge('latchkey_ready', '1 while the log takes writes, else 0.', () => (log.state().isReady ? 1 : 0), 'min');
