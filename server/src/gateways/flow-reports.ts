@@ -39,7 +39,11 @@ export function addSinkMetrics(metrics: Registry, sinks: readonly Sink[]): void 
   gauge('latchkey_sink_ready', '1 while the sink writes or stands by, 0 while it waits.', (sink) =>
     sink.state().isReady ? 1 : 0,
   );
-  gauge('latchkey_sink_behind', 'Offsets of the log that the sink has yet to look at.', (sink) => sink.state().behind);
+  gauge(
+    'latchkey_sink_lag_offsets',
+    'Offsets of the log that the sink has yet to look at.',
+    (sink) => sink.state().behind,
+  );
   const written = new Counter({
     name: 'latchkey_sink_changes_total',
     help: 'Changes that the sink has written.',
