@@ -30,7 +30,10 @@ function get(client: PythonClient): void {
   const python = pythonFor(client);
   const folder = join(CACHE, client);
   const wanted = client === 'redis' ? 'python3' : 'a Python from 3.8 to 3.10';
-  if (python === undefined) return leaveOut(client, `there is no ${wanted}`);
+  if (python === undefined) {
+    leaveOut(client, `there is no ${wanted}`);
+    return;
+  }
   const steps = [
     [python, ['-m', 'venv', folder]],
     [join(folder, 'bin/python'), ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', PACKAGES[client]]],
@@ -39,7 +42,8 @@ function get(client: PythonClient): void {
     const done = run(program, args, PIP_TIMEOUT_MS);
     if (done.status === 0) continue;
     rmSync(folder, { recursive: true, force: true });
-    return leaveOut(client, reasonOf(done));
+    leaveOut(client, reasonOf(done));
+    return;
   }
 }
 
