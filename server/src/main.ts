@@ -19,6 +19,7 @@ import type { Core, Gateway, Workers } from './gateways/gateway.ts';
 import { type BoundSocket, type HttpListener, listenError, makeHttp } from './gateways/http.ts';
 import { kvStoreGateway } from './gateways/kv-store.ts';
 import { makeKvStoreSubscribeGateway } from './gateways/kv-store-subscribe.ts';
+import type { RespGateway, RespParts } from './gateways/resp/resp.ts';
 import { restGateway } from './gateways/rest.ts';
 import { makeSseGateway } from './gateways/sse.ts';
 import { statusGateway } from './gateways/status.ts';
@@ -27,6 +28,7 @@ import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './lo
 import type { LocalLog } from './log/local.ts';
 import type { Log } from './log/log.ts';
 import { openAccess } from './shared/access.ts';
+import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
@@ -74,10 +76,9 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
 }
 
 /** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ log, resp, sources }: Settings): void {
+function refuseUnbuilt({ log, sources }: Settings): void {
   const missing = [
     ...(log.kind === 'local' ? [] : ['log.kind']),
-    ...(resp.listen === '' ? [] : ['resp.listen']),
     ...(sources.length === 0 ? [] : ['sources']),
   ];
   const [field] = missing;
@@ -92,19 +93,44 @@ function refuseUnbuilt({ log, resp, sources }: Settings): void {
 async function startAlone(settings: Settings, parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const log = await openLog(settings, { ...parts, clock });
+  const channels = new Channels({ reportFault: faultReporter(parts.logger) });
+  const metrics = makeMetrics(settings);
+  let resp: RespGateway | undefined;
   try {
+    resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
     const sinks = await makeSinks({ settings, log, clock, logger: parts.logger });
-    const { address, stop } = await serve({ ...parts, settings, log, clock, sinks });
+    const { address, stop } = await serve({ ...parts, settings, log, clock, metrics, sinks });
     for (const sink of sinks) sink.start();
     return running(address, async () => {
-      await stop();
+      await Promise.all([stop(), resp?.close(CLOSE_DEADLINE_MS)]);
       await closeAll(sinks);
       await log.close();
     });
   } catch (error) {
+    await resp?.close(0);
     await log.close();
     throw error;
   }
+}
+
+/** The Redis protocol gateway, where one is asked for: it listens before the others do, so that a port that is taken ends the start. */
+async function openResp(
+  settings: Settings,
+  parts: Pick<RespParts, 'logger' | 'clock' | 'log' | 'metrics' | 'channels'>,
+): Promise<RespGateway | undefined> {
+  if (settings.resp.listen === '') return undefined;
+  const { RespGateway } = await import('./gateways/resp/resp.ts');
+  const reportFault = faultReporter(parts.logger);
+  const gateway = new RespGateway({
+    ...parts,
+    settings,
+    access: openAccess,
+    reportFault,
+    programVersion: programVersion(),
+  });
+  const { host, port } = await gateway.listen();
+  parts.logger.info({ host, port }, `resp: listening for Redis clients on ${host}:${port}`);
+  return gateway;
 }
 
 /** Owns the data directory and the log, and serves through workers. */
@@ -114,9 +140,12 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
   const { startWorkers } = await import('./workers/owner.ts');
   let wake = () => {};
   const log = await openLog(settings, { ...parts, clock, onStep: () => wake() });
+  const channels = new Channels({ reportFault: faultReporter(logger) });
+  const metrics = makeMetrics(settings);
+  let resp: RespGateway | undefined;
   try {
+    resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
     const sinks = await makeSinks({ settings, log, clock, logger });
-    const metrics = makeMetrics(settings);
     addSinkMetrics(metrics, sinks);
     const workers = await startWorkers({
       settings,
@@ -134,13 +163,14 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
     });
     for (const sink of sinks) sink.start();
     const server = running(workers.address, async () => {
-      await workers.stop();
+      await Promise.all([workers.stop(), resp?.close(CLOSE_DEADLINE_MS)]);
       await closeAll(sinks);
       await log.close();
     });
     workers.hopeless.then(() => server.close()).catch((error: unknown) => faultReporter(logger)('workers', error));
     return server;
   } catch (error) {
+    await resp?.close(0);
     await log.close();
     throw error;
   }
@@ -230,6 +260,7 @@ async function serve(parts: {
   readonly makeFeed?: ServerParts['makeFeed'];
   /** Where they run in this process. */
   readonly sinks?: readonly Sink[];
+  readonly metrics?: Registry;
   readonly workers?: Workers;
   readonly bound?: BoundSocket;
 }): Promise<Serving> {
@@ -254,7 +285,7 @@ async function serve(parts: {
     clock,
     logger,
     reportFault,
-    metrics: makeMetrics(settings),
+    metrics: parts.metrics ?? makeMetrics(settings),
     programVersion: programVersion(),
     formats: {
       command: commandFormat(settings.limits),

@@ -27,7 +27,15 @@ interface Keyed {
 
 export type PutCommand = { readonly op: 'put'; readonly value: Payload } & Keyed & WriteOptions;
 /** `patch` is the text of a JSON object, applied by RFC 7386. */
-export type MergeCommand = { readonly op: 'merge'; readonly patch: string } & Keyed & WriteOptions;
+export type MergeCommand = {
+  readonly op: 'merge';
+  readonly patch: string;
+  /** Onto a value that is no flat JSON object it is a conflict, instead of being taken for a merge onto nothing. */
+  readonly ifFlat?: boolean;
+  /** An object that is left without members is removed. */
+  readonly removeEmpty?: boolean;
+} & Keyed &
+  WriteOptions;
 export type RemoveCommand = { readonly op: 'remove'; readonly returnPrevious?: boolean } & Keyed &
   Pick<WriteOptions, 'updated' | 'ifVersion' | 'acceptLate'>;
 /** `ttlMicros: null` makes the entry permanent. */

@@ -1,6 +1,6 @@
 import { LatchkeyError } from '@latchkey/client';
 import { type Change, type ChangeDraft, isLive, type Payload, type Timestamp } from '../shared/change.ts';
-import { refuseNotFlat } from '../shared/flat-object.ts';
+import { flatFields, refuseNotFlat } from '../shared/flat-object.ts';
 import { payloadEquals, payloadToBytes, refuseValueSize } from '../shared/payload.ts';
 import { refuse } from '../shared/refusal.ts';
 import { formatMicros } from '../shared/timestamp.ts';
@@ -35,6 +35,7 @@ interface Answer {
 }
 
 const NOTHING: readonly ChangeDraft[] = [];
+const EMPTY_OBJECT = /^\s*\{\s*\}\s*$/;
 /** Made once: nearly every command ends so. */
 const APPLIED: OutcomeDraft = { outcome: 'applied' };
 
@@ -104,8 +105,13 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   if (isSameTime(last, command) && isExpiredTombstone(last)) return duplicate(before, command);
   if (!conditionsHold(before, command, context)) return conflict(before);
   const current = live?.value?.kind === 'json' ? live.value : undefined;
+  if (command.ifFlat === true && live !== undefined && !isFlat(current)) return conflict(before);
   const data = merged(current?.data, command, context);
   if (typeof data !== 'string') return { outcome: data };
+  if (command.removeEmpty === true && EMPTY_OBJECT.test(data)) {
+    const { key, updated } = command;
+    return decideRemove(before, { op: 'remove', key, ...(updated === undefined ? {} : { updated }) }, context);
+  }
   const valid = command.valid ?? live?.valid;
   const isSameOtherwise = command.ttlMicros === undefined && valid?.micros === live?.valid?.micros;
   // A later `updated` is recorded even where the value stays: it is what makes the facts in between late.
@@ -192,6 +198,10 @@ function merged(current: string | undefined, command: MergeCommand, context: Dec
     if (!(error instanceof LatchkeyError)) throw error;
     return refuse(error.code, error.message, 'value');
   }
+}
+
+function isFlat(payload: Payload | undefined): boolean {
+  return payload?.kind === 'json' && flatFields(payload.data) !== undefined;
 }
 
 function isLate(last: Before['last'], command: Pick<WriteOptions, 'updated' | 'acceptLate'>): boolean {

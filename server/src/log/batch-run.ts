@@ -60,9 +60,9 @@ export class BatchRun {
     this.batch = batch;
     this.#parts = parts;
     this.#versionOf = (change) => parts.view.epochs.version(change);
-    const { atomic, deadLetters, fence, progress } = batch;
+    const { atomic, deadLetters, fence, oneStep, progress } = batch;
     this.#mustFitOneStep =
-      atomic === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
+      atomic === true || oneStep === true || progress !== undefined || fence !== undefined || deadLetters !== undefined;
   }
 
   /**

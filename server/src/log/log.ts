@@ -21,6 +21,8 @@ export interface Batch {
   readonly origin?: string;
   /** All or nothing: one `refused`, `conflict` or `late` outcome and nothing of the batch is kept; the others become `refused` with `atomic-aborted`. */
   readonly atomic?: boolean;
+  /** Its changes become durable together, whatever each outcome is: `batch-too-big` where they don't fit one step. */
+  readonly oneStep?: boolean;
   /** A repeat of the same sequence is answered with the first outcomes. Sequences of an incarnation only grow. */
   readonly sender?: { readonly incarnation: string; readonly sequence: number };
   readonly progress?: ProgressStep;

@@ -201,6 +201,7 @@ export function storedEntryOf(
     validText,
     expires,
     kind,
+    as: flags & IS_HASH ? 'hash' : undefined,
     contentType,
     record,
     start: reader.at,

@@ -47,6 +47,7 @@ export interface StoredEntry {
   readonly validText: string | undefined;
   readonly expires: number | undefined;
   readonly kind: Payload['kind'];
+  readonly as: Change['as'];
   readonly contentType: string | undefined;
   /** Holds the value's bytes from `start` to `end`. MUST NOT be kept: the next read writes over it. */
   readonly record: Buffer;

@@ -1,0 +1,52 @@
+import { keyAt } from './arguments.ts';
+import { type Answered, type Call, type CommandSpec, WRONG_TYPE, type WriteReply } from './call.ts';
+import type { ReplyWriter } from './reply-writer.ts';
+import { liveOf } from './stored-value.ts';
+
+/** Hands over the members of a configured id set once they are gathered, page by page. */
+function withMembers(call: Call, write: (reply: ReplyWriter, members: ReadonlySet<string>) => void): Answered {
+  const key = keyAt(call, 1);
+  const { access, indexSets, log } = call.core;
+  const { view } = log;
+  if (!access.allowed(call.client.principal, 'read', key)) {
+    return call.read([key], () => undefined);
+  }
+  if (!indexSets.has(key)) {
+    const isThere = liveOf(view.get(key), view.nowMicros()) !== undefined;
+    return call.reply((reply) => (isThere ? reply.error(WRONG_TYPE) : write(reply, new Set())));
+  }
+  return call.wait(async (): Promise<WriteReply> => {
+    const members = new Set<string>();
+    for (const page of indexSets.members(key, view)) {
+      for (const member of page) members.add(member);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return (reply) => write(reply, members);
+  });
+}
+
+function smembers(call: Call): Answered {
+  return withMembers(call, (reply, members) => {
+    reply.set(members.size);
+    for (const member of members) reply.text(member);
+  });
+}
+
+function scard(call: Call): Answered {
+  return withMembers(call, (reply, members) => reply.integer(members.size));
+}
+
+function sismember(call: Call): Answered {
+  const member = call.args.text(2) ?? '';
+  return withMembers(call, (reply, members) => reply.integer(members.has(member) ? 1 : 0));
+}
+
+export const SET_COMMANDS: readonly CommandSpec[] = [
+  spec('smembers', 2, smembers, 'SMEMBERS key'),
+  spec('scard', 2, scard, 'SCARD key'),
+  spec('sismember', 3, sismember, 'SISMEMBER key member'),
+];
+
+function spec(name: string, arity: number, run: CommandSpec['run'], usage: string): CommandSpec {
+  return { name, arity, flags: ['barrier', 'alone'], keys: [1, 1, 1], isWrite: false, group: 'set', run, usage };
+}
