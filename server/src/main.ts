@@ -33,6 +33,7 @@ import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
 import type { Sink } from './sinks/sink.ts';
+import type { SinkParts } from './sinks/sinks.ts';
 import type { LmdbViewOptions } from './view/lmdb.ts';
 import type { WritableView } from './view/view.ts';
 import { type OwnerFrame, portable, type WorkerFrame } from './workers/frames.ts';
@@ -77,10 +78,7 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
 
 /** What the settings take and no adapter does yet must not be started as if it did. */
 function refuseUnbuilt({ log, sources }: Settings): void {
-  const missing = [
-    ...(log.kind === 'local' ? [] : ['log.kind']),
-    ...(sources.length === 0 ? [] : ['sources']),
-  ];
+  const missing = [...(log.kind === 'local' ? [] : ['log.kind']), ...(sources.length === 0 ? [] : ['sources'])];
   const [field] = missing;
   if (field === undefined) return;
   throw new LatchkeyError(
@@ -98,7 +96,7 @@ async function startAlone(settings: Settings, parts: ServerParts): Promise<Runni
   let resp: RespGateway | undefined;
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
-    const sinks = await makeSinks({ settings, log, clock, logger: parts.logger });
+    const sinks = await makeSinks({ ...parts, settings, log, clock });
     const { address, stop } = await serve({ ...parts, settings, log, clock, metrics, sinks });
     for (const sink of sinks) sink.start();
     return running(address, async () => {
@@ -347,19 +345,11 @@ async function openLog(
   return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
 }
 
-async function makeSinks(parts: {
-  readonly settings: Settings;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}): Promise<readonly Sink[]> {
-  const { clock, log, logger, settings } = parts;
-  if (settings.sinks.length === 0) return [];
-  const { makeRedisSink } = await import('./sinks/redis.ts');
-  const logName = settings.log.name;
-  return settings.sinks.map((each) =>
-    makeRedisSink({ settings: each, logName, log, clock, logger, random: Math.random }),
-  );
+/** None are there yet where it throws. @throws LatchkeyError `config-invalid` */
+async function makeSinks(parts: SinkParts & { readonly settings: Settings }): Promise<readonly Sink[]> {
+  if (parts.settings.sinks.length === 0) return [];
+  const { sinksOf } = await import('./sinks/sinks.ts');
+  return sinksOf(parts.settings, parts);
 }
 
 async function closeAll(sinks: readonly Sink[]): Promise<void> {
