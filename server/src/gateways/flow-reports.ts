@@ -11,8 +11,9 @@ export function flowReports(parts: {
 }): FlowReports {
   return {
     sources: parts.sources.map((source) => {
-      const { isReady, reason } = source.state();
-      return { name: source.name, kind: source.kind, ready: isReady, ...(reason === undefined ? {} : { reason }) };
+      const { isReady, reason, ...more } = source.state();
+      const told = reason === undefined ? {} : { reason };
+      return { name: source.name, kind: source.kind, ready: isReady, ...told, ...more };
     }),
     sinks: parts.sinks.map((sink) => {
       const { behind, isHolder, isReady, reason, written } = sink.state();

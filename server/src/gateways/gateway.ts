@@ -61,10 +61,8 @@ export interface FlowReport {
   readonly ready: boolean;
   /** Why not. */
   readonly reason?: string;
-  /** Of a sink: as in its state. */
-  readonly holder?: boolean;
-  readonly behind?: number;
-  readonly written?: number;
+  /** What else its state tells. */
+  readonly [more: string]: unknown;
 }
 
 export interface FlowReports {
