@@ -184,6 +184,17 @@ export function sinkSuite(name: string, makeProbe: () => Promise<SinkProbe>): vo
       await probe.until('nothing behind', () => sink.state().behind === 0);
     });
 
+    each('is closed in time though its target answers nothing', async () => {
+      const sink = start();
+      await write(['a', 0]);
+      await seen('a=0');
+      probe.freeze();
+      await write(['a', 1]);
+      await probe.until('one under way', () => sink.state().behind === 1);
+      await sink.close();
+      assert.equal(sink.state().isHolder, false);
+    });
+
     each('what is collected before it could be read is made up for by the last change of every key', async () => {
       const small = (settings: Parameters<NonNullable<Parameters<typeof logs.open>[0]>>[0]) => ({
         ...settings,

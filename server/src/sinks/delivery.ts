@@ -41,6 +41,8 @@ const KEEP_OFFSETS_MAX = 1000;
 const CATCH_UP_MS = 10_000;
 /** The view tells of each step; this is for a head that moved without one. */
 const LOOK_MS = 1000;
+/** Of stopping: what is under way then gets this long. */
+const CLOSE_MS = 1000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
 
@@ -75,7 +77,10 @@ export class Delivery implements Sink {
   async close(): Promise<void> {
     this.#stop.abort();
     this.#wake.set();
+    // A target that does not answer is not waited for as long as it may take otherwise.
+    const timer = setTimeout(() => void this.#setup.target.close(), CLOSE_MS);
     await this.#running;
+    clearTimeout(timer);
     await this.#setup.target.close();
   }
 
