@@ -10,6 +10,7 @@ export interface Excepted {
 const QUARTER = 'a measurement of a quarter of an hour';
 const ITSELF = 'it is the run that this is part of';
 const SERVES = 'test/e2e/start-page.test.ts does the same with its own server';
+const TAKEN = 'port 6379, where a machine may have a Redis of its own';
 const QUIET = 'nobody writes those keys there';
 const WATCH = 'latchkey watch sensor.shown';
 const CI = '`npm ci` would take away what the tests are running on';
@@ -45,24 +46,32 @@ export const EXCEPTED: readonly Excepted[] = [
   {
     page: 'docs/coming-from-redis-cache-sync.md',
     command: 'npm start -- --preset redis-cache-sync',
-    why: 'its Redis is on port 6379, where a machine may have its own',
+    why: TAKEN,
     instead: 'npm start -- --preset redis-cache-sync --log local',
   },
   {
     page: 'docs/coming-from-redis-backend-ms.md',
     command: 'latchkey serve --preset redis-backend-ms',
-    why: 'its Redis is on port 6379, where a machine may have its own; test/e2e/presets.test.ts starts it',
+    why: `${TAKEN}; test/e2e/presets.test.ts starts it`,
   },
-  ...[
-    'latchkey serve --preset keydb-poc',
-    'latchkey serve --preset keydb-poc --host 0.0.0.0 --resp 0.0.0.0:6379 --insecure',
-    'latchkey serve --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
-  ].map((command) => ({
+  {
     page: 'docs/coming-from-keydb-poc.md',
-    command,
-    why: 'port 6379, where a machine may have its own Redis',
-    instead: command.replace('serve', 'config check'),
-  })),
+    command: 'latchkey serve --preset keydb-poc',
+    why: TAKEN,
+    instead: 'latchkey serve --preset keydb-poc --resp 127.0.0.1:0',
+  },
+  {
+    page: 'docs/coming-from-keydb-poc.md',
+    command: 'latchkey serve --preset keydb-poc --host 0.0.0.0 --resp 0.0.0.0:6379 --insecure',
+    why: TAKEN,
+    instead: 'latchkey serve --preset keydb-poc --host 0.0.0.0 --resp 0.0.0.0:0 --insecure',
+  },
+  {
+    page: 'docs/coming-from-keydb-poc.md',
+    command: 'latchkey serve --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
+    why: TAKEN,
+    instead: 'latchkey config check --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
+  },
   {
     page: 'docs/coming-from-keydb-poc.md',
     command: 'latchkey watch shared_key handshake_key',
