@@ -7,10 +7,11 @@
  */
 import { chromium } from './service/chromium.ts';
 import { proxy } from './service/proxy.ts';
+import { python } from './service/python.ts';
 import { redis } from './service/redis.ts';
 import type { RunningService, Service } from './service/service.ts';
 
-export const SERVICES: readonly Service[] = [chromium, proxy('nginx'), proxy('haproxy'), redis];
+export const SERVICES: readonly Service[] = [chromium, proxy('nginx'), proxy('haproxy'), python, redis];
 
 /** The services that `names` lists. @throws Error naming the ones that exist. */
 export function servicesNamed(names: readonly string[]): readonly Service[] {

@@ -14,6 +14,7 @@ import { commandFormat } from './formats/commands.ts';
 import { kvStoreFormat } from './formats/kv-store.ts';
 import { dashboardGateway } from './gateways/dashboard.ts';
 import { eventsGateway } from './gateways/events.ts';
+import { addSinkMetrics, flowReports } from './gateways/flow-reports.ts';
 import type { Core, Gateway, Workers } from './gateways/gateway.ts';
 import { type BoundSocket, type HttpListener, listenError, makeHttp } from './gateways/http.ts';
 import { kvStoreGateway } from './gateways/kv-store.ts';
@@ -31,6 +32,8 @@ import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
+import type { Sink } from './sinks/sink.ts';
+import type { SinkParts } from './sinks/sinks.ts';
 import type { LmdbViewOptions } from './view/lmdb.ts';
 import type { WritableView } from './view/view.ts';
 import { type OwnerFrame, portable, type WorkerFrame } from './workers/frames.ts';
@@ -76,12 +79,8 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
 }
 
 /** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ log, sinks, sources }: Settings): void {
-  const missing = [
-    ...(log.kind === 'local' ? [] : ['log.kind']),
-    ...(sources.length === 0 ? [] : ['sources']),
-    ...(sinks.length === 0 ? [] : ['sinks']),
-  ];
+function refuseUnbuilt({ log, sources }: Settings): void {
+  const missing = [...(log.kind === 'local' ? [] : ['log.kind']), ...(sources.length === 0 ? [] : ['sources'])];
   const [field] = missing;
   if (field === undefined) return;
   throw new LatchkeyError(
@@ -99,9 +98,12 @@ async function startAlone(settings: Settings, parts: ServerParts): Promise<Runni
   let resp: RespGateway | undefined;
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
-    const { address, stop } = await serve({ ...parts, settings, log, clock, metrics });
+    const sinks = await makeSinks({ ...parts, settings, log, clock });
+    const { address, stop } = await serve({ ...parts, settings, log, clock, metrics, sinks });
+    for (const sink of sinks) sink.start();
     return running(address, resp, async () => {
       await Promise.all([stop(), resp?.close(CLOSE_DEADLINE_MS)]);
+      await closeAll(sinks);
       await log.close();
     });
   } catch (error) {
@@ -143,9 +145,12 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
   let resp: RespGateway | undefined;
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
+    const sinks = await makeSinks({ settings, log, clock, logger });
+    addSinkMetrics(metrics, sinks);
     const workers = await startWorkers({
       settings,
       log,
+      flows: () => flowReports({ sources: [], sinks }),
       view: log.view,
       metrics,
       clock,
@@ -156,8 +161,10 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
         wake = made;
       },
     });
+    for (const sink of sinks) sink.start();
     const server = running(workers.address, resp, async () => {
       await Promise.all([workers.stop(), resp?.close(CLOSE_DEADLINE_MS)]);
+      await closeAll(sinks);
       await log.close();
     });
     workers.hopeless.then(() => server.close()).catch((error: unknown) => faultReporter(logger)('workers', error));
@@ -251,6 +258,8 @@ async function serve(parts: {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly makeFeed?: ServerParts['makeFeed'];
+  /** Where they run in this process. */
+  readonly sinks?: readonly Sink[];
   readonly metrics?: Registry;
   readonly workers?: Workers;
   readonly bound?: BoundSocket;
@@ -286,6 +295,7 @@ async function serve(parts: {
     // Sources with dead letters of their own come with the Redis and Kafka adapters.
     replayer: { formatOf: () => undefined },
     sources: [],
+    sinks: parts.sinks ?? [],
     workers: parts.workers,
   };
   try {
@@ -335,6 +345,17 @@ async function openLog(
   const openView = parts.openView ?? ((options) => LmdbView.open(options));
   const view = await openView({ directory: settings.data, settings, clock, reportFault, onStep });
   return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
+}
+
+/** None are there yet where it throws. @throws LatchkeyError `config-invalid` */
+async function makeSinks(parts: SinkParts & { readonly settings: Settings }): Promise<readonly Sink[]> {
+  if (parts.settings.sinks.length === 0) return [];
+  const { sinksOf } = await import('./sinks/sinks.ts');
+  return sinksOf(parts.settings, parts);
+}
+
+async function closeAll(sinks: readonly Sink[]): Promise<void> {
+  await Promise.all(sinks.map((sink) => sink.close()));
 }
 
 function gateways(): readonly Gateway[] {

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { masked, PageShell, stepsOf } from '../support/page-commands.ts';
 import { ServerProcess } from '../support/server-process.ts';
 
-const PAGES = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md'];
+const PAGES = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md', 'docs/coming-from-redis-cache-sync.md'];
 
 for (const page of PAGES) {
   describe(`the commands of ${page}`, { timeout: 60_000 }, () => {

@@ -21,7 +21,7 @@ import {
 import { pages, shownBlocks, shownCommands } from '../support/shown-commands.ts';
 
 /** docs.test.ts runs what these show after `$ `, and compares it. */
-const COMPARED = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md'];
+const COMPARED = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md', 'docs/coming-from-redis-cache-sync.md'];
 const TIMEOUT_MS = 30_000;
 const STILL_RUNS =
   /^(LATCHKEY_\S+ )*(npm start|latchkey serve|npm run (-s )?example)\b|^(latchkey|npm run -s \S+ --( --server-address \S+)?) watch\b/;
@@ -31,6 +31,8 @@ const FILES: Readonly<Record<string, string | Buffer>> = {
   'entries.ndjson': ENTRY,
   'big.ndjson': ENTRY,
   'events.ndjson.gz': gzipSync('{"id":1}\n'),
+  'config.py':
+    'config = {\n    "redis_url": "redis://redis.redis:6379/0",\n    "channel": "update",\n    "validate": True\n}\n',
   'picture.png': Buffer.from([0x89, 0x50, 0xff, 0x00]),
   'latchkey.yaml': 'limits: { valueBytesMax: 256KiB }\n',
   'sensors.csv':

@@ -10,6 +10,9 @@ export interface Excepted {
 const QUARTER = 'a measurement of a quarter of an hour';
 const ITSELF = 'it is the run that this is part of';
 const SERVES = 'test/e2e/start-page.test.ts does the same with its own server';
+const TAKEN = 'port 6379, where a machine may have a Redis of its own';
+const QUIET = 'nobody writes those keys there';
+const WATCH = 'latchkey watch sensor.shown';
 const CI = '`npm ci` would take away what the tests are running on';
 const KEYDB =
   'latchkey lag --writer redis://keydb_01 --observe keyspace+callback@redis://keydb_02 --observe keyspace+iterator@redis://keydb_03 --seed-output';
@@ -36,6 +39,49 @@ export const EXCEPTED: readonly Excepted[] = [
     command: 'npm ci && npm start -- --preset kv-store',
     why: CI,
     instead: 'npm start -- --preset kv-store',
+  },
+  {
+    page: 'docs/coming-from-kvupdater.md',
+    command: 'latchkey serve --preset kvupdater --config config.py',
+    why: 'the Redis of that file is in a cluster',
+    instead: 'latchkey config check --preset kvupdater --config config.py',
+  },
+  { page: 'docs/coming-from-kvupdater.md', command: 'latchkey watch weather', why: QUIET, instead: WATCH },
+  { page: 'docs/coming-from-redis-cache-sync.md', command: 'npm install', why: CI },
+  {
+    page: 'docs/coming-from-redis-cache-sync.md',
+    command: 'npm start -- --preset redis-cache-sync',
+    why: TAKEN,
+    instead: 'npm start -- --preset redis-cache-sync --log local',
+  },
+  {
+    page: 'docs/coming-from-redis-backend-ms.md',
+    command: 'latchkey serve --preset redis-backend-ms',
+    why: `${TAKEN}; test/e2e/presets.test.ts starts it`,
+  },
+  {
+    page: 'docs/coming-from-keydb-poc.md',
+    command: 'latchkey serve --preset keydb-poc',
+    why: TAKEN,
+    instead: 'latchkey serve --preset keydb-poc --resp 127.0.0.1:0',
+  },
+  {
+    page: 'docs/coming-from-keydb-poc.md',
+    command: 'latchkey serve --preset keydb-poc --host 0.0.0.0 --resp 0.0.0.0:6379 --insecure',
+    why: TAKEN,
+    instead: 'latchkey serve --preset keydb-poc --host 0.0.0.0 --resp 0.0.0.0:0 --insecure',
+  },
+  {
+    page: 'docs/coming-from-keydb-poc.md',
+    command: 'latchkey serve --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
+    why: TAKEN,
+    instead: 'latchkey config check --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
+  },
+  {
+    page: 'docs/coming-from-keydb-poc.md',
+    command: 'latchkey watch shared_key handshake_key',
+    why: QUIET,
+    instead: WATCH,
   },
   { page: 'docs/bench.md', command: 'npm run bench', why: QUARTER, instead: QUICK },
   { page: 'docs/bench.md', command: 'npm run bench -- --only fan-out', why: QUARTER, instead: QUICK },

@@ -45,6 +45,7 @@ export function memoryCore(part: SettingsPart = {}, more: Partial<Core> = {}): M
     },
     replayer: { formatOf: (source) => sourceFormats.get(source) },
     sources: [],
+    sinks: [],
     ...more,
     log,
     faults,

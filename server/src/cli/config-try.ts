@@ -3,13 +3,18 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import type { Settings } from '../config/settings.ts';
+import { tryRedis } from './redis-try.ts';
 
 /**
  * Tries what the settings name, and leaves everything as it was. Answers with a line for each thing.
  * @throws LatchkeyError of the first fault, with a line for each
  */
 export async function tryConfigured(settings: Settings): Promise<readonly string[]> {
-  const tried = [tryData(settings.data), await tryListening(settings.http)];
+  const tried = [
+    tryData(settings.data),
+    await tryListening(settings.http),
+    ...(await Promise.all(settings.sinks.map((sink) => tryRedis(`sinks ${sink.name}`, sink)))),
+  ];
   const faults = tried.filter((each) => each instanceof LatchkeyError);
   const [first] = faults;
   if (first === undefined) return tried.map(String);

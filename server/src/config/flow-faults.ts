@@ -1,5 +1,6 @@
 import type { Fault } from './fault.ts';
 import type { Settings } from './settings.ts';
+import { templateFaults } from './sink-faults.ts';
 
 /** What is wrong with sources and sinks, which no single setting can tell. */
 export function flowFaults({ resp, sinks, sources }: Pick<Settings, 'resp' | 'sinks' | 'sources'>): Fault[] {
@@ -30,12 +31,14 @@ export function flowFaults({ resp, sinks, sources }: Pick<Settings, 'resp' | 'si
         says: 'is empty; name the keys that it follows, or leave it out for all of them',
       });
   });
-  sinks.forEach(({ channel, indexSet }, index) => {
+  sinks.forEach((sink, index) => {
+    const { channel, indexSet } = sink;
     const path = `sinks[${index}]`;
     if (channel === '' && indexSet === null)
       faults.push({ path, says: 'has neither a channel nor an indexSet, so it would do nothing; set one' });
     if (indexSet !== null && (indexSet.fromKey === '' || indexSet.member === ''))
       faults.push({ path: `${path}.indexSet`, says: 'takes key, fromKey and member together' });
+    faults.push(...templateFaults(sink, path));
   });
   return faults;
 }

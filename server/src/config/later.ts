@@ -1,9 +1,6 @@
 import { type Fault, shown } from './fault.ts';
 import { getPath, isTree, type Tree } from './layer.ts';
 
-/** What each preset sets, below everything else. `kv-store` sets nothing here: its routes read `presets`. */
-export const PRESETS: Readonly<Record<string, Tree>> = { 'kv-store': {} };
-
 /** Documented names that this version does not have yet: asked for, they are refused, never ignored. */
 const LATER = {
   auth: 'authentication',
@@ -48,14 +45,4 @@ function isEmpty(value: unknown): boolean {
   if (value === undefined || value === null || value === '') return true;
   if (Array.isArray(value)) return value.length === 0;
   return isTree(value) && Object.values(value).every(isEmpty);
-}
-
-/** Presets in `presets` that exist, but not in this version. Names that never existed are the schema's to refuse. */
-export function refuseLaterPresets(names: readonly string[], known: readonly string[]): Fault[] {
-  return names
-    .filter((name) => known.includes(name) && !Object.hasOwn(PRESETS, name))
-    .map((name) => ({
-      path: 'presets',
-      says: `takes ${Object.keys(PRESETS).join(', ')} in this version, but got ${shown('presets', name)}`,
-    }));
 }

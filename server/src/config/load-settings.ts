@@ -5,10 +5,13 @@ import { describeGroups, describeSettings, takesAt } from './describe.ts';
 import type { Environment } from './environment.ts';
 import { configInvalid, type Fault, shown } from './fault.ts';
 import { flowFaults } from './flow-faults.ts';
-import { PRESETS, refuseLater, refuseLaterPresets } from './later.ts';
+import { loopFaults } from './flow-loops.ts';
+import { refuseLater } from './later.ts';
 import { emptyTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
+import { PRESETS } from './presets.ts';
 import { followReferences } from './references.ts';
-import { PRESET_NAMES, settingsSchema } from './schema.ts';
+import { settingsSchema } from './schema.ts';
+import { isPythonFile, type ReadSeedSettings, readSeedSettings } from './seed-settings.ts';
 import type { Settings } from './settings.ts';
 import { fromText, readEnvironment } from './settings-environment.ts';
 import { readSettingsFile } from './settings-file.ts';
@@ -53,15 +56,18 @@ export interface LoadedSettings {
  * @throws LatchkeyError `config-invalid` with every fault at once, `insecure-listen`
  */
 export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places): LoadedSettings {
-  const fromFile = readSettingsFile(cwd, file);
+  // KVUpdater's file is no latchkey.yaml, and may stand beside one.
+  const fromFile = readSettingsFile(cwd, isPythonFile(file) ? undefined : file);
   const fromEnvironment = readEnvironment(environment);
   const said = [...(fromFile === undefined ? [] : [fromFile]), fromEnvironment, readFlags(flags)];
   const asked = mergeLayers(said);
-  const layers = [...presetLayers(asked.tree), asked];
+  const presets = presetNames(asked.tree);
+  const seed = readSeedSettings({ presets, environment, file, cwd });
+  const layers = [...presetLayers(presets, seed), asked];
   const { tree, origins } = mergeLayers(layers);
-  const faults: Fault[] = [...fromEnvironment.faults];
+  const faults: Fault[] = [...fromEnvironment.faults, ...seed.faults];
   const note = (fault: Fault) => faults.push({ origin: originOf(fault.path, origins), ...fault });
-  for (const fault of [...refuseLater(tree), ...refuseLaterPresets(presetNames(tree), PRESET_NAMES)]) note(fault);
+  for (const fault of refuseLater(tree)) note(fault);
   const references = followReferences(tree, environment, cwd, readText);
   for (const fault of references.faults) note(fault);
   const dangling = new Set(references.faults.map(({ path }) => path));
@@ -77,7 +83,7 @@ export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places
   refuseOpenListening(settings);
   return {
     settings,
-    warnings: fromEnvironment.warnings,
+    warnings: [...fromEnvironment.warnings, ...seed.warnings],
     given: new Set(asked.origins.keys()),
     said: mergeLayers(layers),
     references: references.at,
@@ -121,10 +127,12 @@ function presetNames(tree: Tree): string[] {
   return Array.isArray(tree.presets) ? tree.presets.filter((name): name is string => typeof name === 'string') : [];
 }
 
-function presetLayers(tree: Tree): Layer[] {
-  return presetNames(tree).map((name) => {
-    const preset = Object.hasOwn(PRESETS, name) ? (PRESETS[name] as Tree) : {};
-    return { tree: preset, origins: new Map(Object.keys(preset).map((path) => [path, `preset ${name}`])) };
+function presetLayers(names: readonly string[], seed: ReadSeedSettings): Layer[] {
+  return names.map((name) => {
+    const preset = Object.hasOwn(PRESETS, name) ? (PRESETS[name] as (typeof PRESETS)[string])(seed) : {};
+    const origins = new Map(Object.keys(preset).map((path) => [path, `preset ${name}`]));
+    if (preset.log !== undefined && seed.urlOrigin !== undefined) origins.set('log.url', seed.urlOrigin);
+    return { tree: preset, origins };
   });
 }
 
@@ -192,7 +200,7 @@ function suggestPath(path: string, within: readonly PropertyKey[], tree: Tree): 
 /** What no single setting can tell. */
 function crossFaults(settings: Settings): Fault[] {
   const { limits, log, workers } = settings;
-  const faults = flowFaults(settings);
+  const faults = [...flowFaults(settings), ...loopFaults(settings)];
   if (limits.valueBytesMax > limits.bodyBytesMax) {
     const says = `is ${limits.valueBytesMax}, which limits.bodyBytesMax (${limits.bodyBytesMax}) never lets in; raise that too`;
     faults.push({ path: 'limits.valueBytesMax', says });

@@ -60,11 +60,11 @@ function unknownVariable(name: string, known: readonly string[]): string {
   return `is not a setting.${didYouMean(name, known)}`;
 }
 
-function isFromKubernetes(name: string, text: string): boolean {
+export function isFromKubernetes(name: string, text: string): boolean {
   return KUBERNETES_VALUE.test(text) || (name.startsWith('LATCHKEY_') && KUBERNETES_NAME.test(name));
 }
 
-function kubernetesWarning(names: readonly string[]): string {
+export function kubernetesWarning(names: readonly string[]): string {
   const unique = [...new Set(names)].sort();
   const list = unique.length > 5 ? `${unique.slice(0, 5).join(', ')} and ${unique.length - 5} more` : unique.join(', ');
   return `ignored ${list}: Kubernetes sets them for services of that name (enableServiceLinks: false turns that off)`;

@@ -11,6 +11,7 @@ import type { Access, Principal } from '../shared/access.ts';
 import type { Payload } from '../shared/change.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
+import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
 
 /** What every gateway is built on. A gateway holds no state of the data: it asks the log and its view, and hands watchers to the feed. */
@@ -28,6 +29,8 @@ export interface Core {
   readonly formats: GatewayFormats;
   readonly replayer: Replayer;
   readonly sources: readonly Source[];
+  /** Those of this process; with workers they are in the one that owns the log. */
+  readonly sinks: readonly Sink[];
   /** Where several processes serve together; undefined where this one is alone. */
   readonly workers?: Workers | undefined;
 }
@@ -51,13 +54,33 @@ export interface WorkerReport {
   readonly report?: ProcessReport;
 }
 
+/** A source or a sink as `/v1/status` shows it. */
+export interface FlowReport {
+  readonly name: string;
+  readonly kind: string;
+  readonly ready: boolean;
+  /** Why not. */
+  readonly reason?: string;
+  /** What else its state tells. */
+  readonly [more: string]: unknown;
+}
+
+export interface FlowReports {
+  readonly sources: readonly FlowReport[];
+  readonly sinks: readonly FlowReport[];
+}
+
 /** The processes that serve together, as any of them sees the whole. */
 export interface Workers {
   /**
-   * Asks all of them, this one included, and waits a bounded time; `metrics` is of the process that owns the log.
+   * Asks all of them, this one included, and waits a bounded time; `metrics` and `flows` are of the process that owns the log.
    * @throws LatchkeyError `not-ready` where that process does not answer
    */
-  reports(): Promise<{ readonly workers: readonly WorkerReport[]; readonly metrics: unknown }>;
+  reports(): Promise<{
+    readonly workers: readonly WorkerReport[];
+    readonly metrics: unknown;
+    readonly flows: FlowReports;
+  }>;
 }
 
 /** The formats that gateways read bodies with. They are adapters of another stage, so `main.ts` hands them in. */

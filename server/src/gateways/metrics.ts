@@ -6,6 +6,7 @@ import {
   Gauge,
   type MetricObject,
 } from 'prom-client';
+import { addSinkMetrics } from './flow-reports.ts';
 import type { Core } from './gateway.ts';
 
 /** Registers what is asked of the process, view, feed and log when somebody scrapes. Requests: `RequestDurations`. */
@@ -16,6 +17,7 @@ export function addMetrics(core: Core): void {
     collectDefaultMetrics({ register: core.metrics });
   }
   addStateMetrics(core);
+  addSinkMetrics(core.metrics, core.sinks);
 }
 
 /** What a scrape gets: of all processes that serve together, whichever of them is asked. */

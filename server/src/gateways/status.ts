@@ -1,7 +1,8 @@
 import { LatchkeyError } from '@latchkey/client';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { View } from '../view/view.ts';
-import type { Core, Gateway, WorkerReport } from './gateway.ts';
+import { flowReports } from './flow-reports.ts';
+import type { Core, FlowReports, Gateway, WorkerReport } from './gateway.ts';
 import { JSON_TYPE, sendError } from './http-error.ts';
 import { addMetrics, metricsText } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
@@ -15,7 +16,7 @@ export const statusGateway: Gateway = {
     http.get('/v1/status', async (request, reply) => {
       queryOf(request, []);
       const whole = await core.workers?.reports();
-      return send(reply, JSON.stringify({ ...statusOf(core), ...workersOf(whole?.workers) }));
+      return send(reply, JSON.stringify({ ...statusOf(core), ...whole?.flows, ...workersOf(whole?.workers) }));
     });
     http.get('/live', (_request, reply) => send(reply, '{"live":true}'));
     http.get('/ready', (_request, reply) => answerReady(core, reply));
@@ -28,18 +29,15 @@ export const statusGateway: Gateway = {
   },
 };
 
-function statusOf({ feed, log, programVersion, sources }: Core): Record<string, unknown> {
+function statusOf(core: Core): Record<string, unknown> {
+  const { feed, log, programVersion } = core;
   const { view } = log;
   return {
     version: programVersion,
     node: log.node,
     log: { kind: log.kind, epoch: view.epochs.current, head: perPartition(view, (partition) => view.head(partition)) },
     view: { ...view.counts(), historyFloor: perPartition(view, (partition) => view.historyFloor(partition)) },
-    sources: sources.map((source) => {
-      const { isReady, reason } = source.state();
-      return { name: source.name, kind: source.kind, ready: isReady, ...(reason === undefined ? {} : { reason }) };
-    }),
-    sinks: [],
+    ...flowReports(core),
     feed: feed.counts(),
   };
 }
@@ -66,19 +64,26 @@ function perPartition(view: View, of: (partition: number) => number): number | n
   return view.partitions === 1 ? of(0) : Array.from({ length: view.partitions }, (_, partition) => of(partition));
 }
 
-function answerReady(core: Core, reply: FastifyReply): FastifyReply {
+async function answerReady(core: Core, reply: FastifyReply): Promise<FastifyReply> {
   const log = core.log.state();
   const reasons = log.isReady ? [] : [`log: ${log.reason ?? 'not ready'}`];
-  for (const source of core.sources) {
-    const { isReady, reason } = source.state();
-    if (!isReady) reasons.push(`source ${source.name}: ${reason ?? 'not ready'}`);
-  }
+  const { sinks, sources } = await flowsOf(core);
+  for (const [what, flows] of [['source', sources] as const, ['sink', sinks] as const])
+    for (const { name, ready, reason } of flows) if (!ready) reasons.push(`${what} ${name}: ${reason ?? 'not ready'}`);
   if (reasons.length === 0) return send(reply, '{"ready":true}');
   return sendError(
     reply,
     new LatchkeyError('not-ready', `Not ready: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ')}.`),
     '"ready":false',
   );
+}
+
+/** They are in the process that owns the log, which is asked only where there are some. */
+async function flowsOf(core: Core): Promise<FlowReports> {
+  const { sinks, sources } = core.settings;
+  if (core.workers === undefined || sinks.length + sources.length === 0 || !core.log.state().isReady)
+    return flowReports(core);
+  return (await core.workers.reports()).flows;
 }
 
 function send(reply: FastifyReply, body: string): FastifyReply {

@@ -64,6 +64,7 @@ async function makeForwardingProbe(): Promise<LogProbe> {
       nowMicros: () => log.view.nowMicros(),
       onGone: () => log.view.forgetDeadReaders(),
       onHopeless: (error) => assert.fail(error),
+      flows: () => ({ sources: [], sinks: [] }),
       metrics: async () => [],
       logger: silentLogger,
       reportFault: (_stage, error) => local.faults.push(error),

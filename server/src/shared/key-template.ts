@@ -15,7 +15,7 @@ export interface KeyTemplate {
   fill(source: TemplateSource): string | Refusal;
 }
 
-type Part =
+export type TemplatePart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'field'; readonly path: readonly string[] }
   | { readonly kind: 'recordKey' };
@@ -34,7 +34,7 @@ export interface TemplateOptions {
  */
 export function compileKeyTemplate(text: string, options: TemplateOptions = {}): KeyTemplate {
   const { field = 'key', takesFields = true } = options;
-  const parts = parse(text, field);
+  const parts = templateParts(text, field);
   const usesFields = parts.some(({ kind }) => kind === 'field');
   if (usesFields && !takesFields) {
     throw fault(field, text, 'names a field, but this format does not look into messages; it takes {$key} only');
@@ -42,9 +42,10 @@ export function compileKeyTemplate(text: string, options: TemplateOptions = {}):
   return { text, usesFields, fill: (source) => fill(parts, text, source) };
 }
 
-function parse(text: string, field: string): readonly Part[] {
+/** @throws LatchkeyError `config-invalid` */
+export function templateParts(text: string, field: string): readonly TemplatePart[] {
   if (typeof text !== 'string' || text === '') throw fault(field, String(text), 'is empty; give a key such as a:{id}');
-  const parts: Part[] = [];
+  const parts: TemplatePart[] = [];
   let literal = '';
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charAt(at);
@@ -67,7 +68,7 @@ function parse(text: string, field: string): readonly Part[] {
   return parts;
 }
 
-function place(name: string, text: string, field: string): Part {
+function place(name: string, text: string, field: string): TemplatePart {
   if (name === '$key') return { kind: 'recordKey' };
   if (name.startsWith('$')) throw fault(field, text, `names {${name}}, which does not exist; {$key} does`);
   if (name.includes('{')) throw fault(field, text, `has a { within {${name}}; close the first one before`);
@@ -76,7 +77,7 @@ function place(name: string, text: string, field: string): Part {
   return { kind: 'field', path };
 }
 
-function fill(parts: readonly Part[], text: string, source: TemplateSource): string | Refusal {
+function fill(parts: readonly TemplatePart[], text: string, source: TemplateSource): string | Refusal {
   let key = '';
   for (const part of parts) {
     const filled =

@@ -1,6 +1,6 @@
 import type { ErrorCode, ErrorDetails, Position } from '@latchkey/client';
 import { LatchkeyError } from '@latchkey/client';
-import type { ProcessReport, WorkerReport } from '../gateways/gateway.ts';
+import type { FlowReports, ProcessReport, WorkerReport } from '../gateways/gateway.ts';
 import type { Batch, LogState, Settled } from '../log/log.ts';
 
 /**
@@ -33,6 +33,8 @@ export interface WholeReport {
   readonly workers: readonly WorkerReport[];
   /** Of the owner: as prom-client writes a registry in JSON. */
   readonly metrics: unknown;
+  /** Sources and sinks, which run in the owner. */
+  readonly flows: FlowReports;
 }
 
 /** Where the owner is: its newest durable step, its `now`, and its log's state where that is news. */

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Settings } from '../config/settings.ts';
+import type { FlowReports } from '../gateways/gateway.ts';
 import type { Log } from '../log/log.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
@@ -14,6 +15,7 @@ export interface OwnerParts {
   readonly log: Log;
   readonly view: WritableView;
   readonly metrics: Registry;
+  readonly flows: () => FlowReports;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly reportFault: ReportFault;
@@ -57,6 +59,7 @@ export async function startWorkers(parts: OwnerParts): Promise<RunningWorkers> {
     onGone: () => view.forgetDeadReaders(),
     onHopeless: () => hopeless.resolve(),
     metrics: () => metrics.getMetricsAsJSON(),
+    flows: parts.flows,
     logger,
     reportFault,
     random: Math.random,

@@ -51,6 +51,7 @@ function supervise(scope: TestContext, count: number, hows: readonly string[], t
       onGone();
     },
     onHopeless: hopeless.resolve,
+    flows: () => ({ sources: [], sinks: [] }),
     metrics: async () => [],
     logger,
     reportFault: (_stage, error) => assert.fail(String(error)),

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { LatchkeyError } from '@latchkey/client';
-import type { WorkerReport } from '../gateways/gateway.ts';
+import type { FlowReports, WorkerReport } from '../gateways/gateway.ts';
 import type { Log } from '../log/log.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
 import { Abreast } from './abreast.ts';
@@ -20,6 +20,7 @@ export interface SupervisorOptions {
   /** Workers die before they serve, again and again: the server can't go on. */
   readonly onHopeless: (error: LatchkeyError | Error) => void;
   readonly metrics: () => Promise<unknown>;
+  readonly flows: () => FlowReports;
   readonly logger: Logger;
   readonly reportFault: ReportFault;
   /** 0 ≤ x < 1. */
@@ -237,13 +238,17 @@ export class Supervisor {
 
   // Begins the submission within the call, so that batches are decided in the order in which they came.
   #carryOut<Name extends CallName>(name: Name, asked: unknown): Promise<unknown> {
-    const { log, metrics, step } = this.#options;
+    const { flows, log, metrics, step } = this.#options;
     if (name === 'submit') {
       return log.submit(asked as Calls['submit']['asked']).then((settled) => ({ settled, step: step() }));
     }
     if (name === 'backup') return log.backup(asked as Calls['backup']['asked']);
     if (name === 'reports') {
-      return Promise.all([this.reports(), metrics()]).then(([workers, own]) => ({ workers, metrics: own }));
+      return Promise.all([this.reports(), metrics()]).then(([workers, own]) => ({
+        workers,
+        metrics: own,
+        flows: flows(),
+      }));
     }
     const { holder, name: lease, ttlMs } = asked as Calls['acquireLease']['asked'];
     if (name === 'acquireLease') return log.leases.acquire(lease, holder, ttlMs).then((held) => held?.fence);

@@ -5,6 +5,7 @@
  *
  * Invariant: at most one turn, or one command that waits, is under way, and replies go out in the order of the requests.
  */
+
 import type { Socket } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import type { Command, Outcome } from '../../commands/command.ts';
@@ -16,6 +17,7 @@ import { type Answered, type Arguments, type Call, CommandError, type CommandSpe
 import type { Client } from './client.ts';
 import { commandOf } from './commands.ts';
 import { errorText, unexpectedText } from './error-reply.ts';
+import { entryOf } from './outcome-entry.ts';
 import type { Output } from './output.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 import { ProtocolError, type RequestLimits, RequestReader } from './request-reader.ts';
@@ -397,8 +399,4 @@ export class Connection implements Call {
     this.#bufferedBytes = 0;
     this.#chunks.length = 0;
   }
-}
-
-function entryOf(outcome: Outcome): Change | undefined {
-  return outcome.outcome === 'value' && 'entry' in outcome ? outcome.entry : undefined;
 }

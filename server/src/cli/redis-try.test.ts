@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startRedis } from '../../../test/support/redis.ts';
+import { freePort } from '../../../test/support/redis-process.ts';
+import { runLatchkey } from '../../../test/support/server-process.ts';
+
+const sinkOn = (url: string) => JSON.stringify([{ name: 'notify', kind: 'redis', url }]);
+const check = (url: string) =>
+  runLatchkey(['config', 'check', '--connect'], { env: { LATCHKEY_SINKS: sinkOn(url), LATCHKEY_HTTP_PORT: '0' } });
+
+test('config check --connect asks the Redis of each sink, and says which one is not there', async (t) => {
+  const redis = await startRedis(t, { password: 'secret' });
+  const good = await check(redis.url);
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stderr, /sinks notify: redis:\/\/127\.0\.0\.1:\d+ answers/);
+  const bad = await check(redis.url.replace('secret', 'other'));
+  assert.equal(bad.code, 6);
+  assert.match(bad.stderr, /sinks notify: .* refuses the user or password/);
+  assert.doesNotMatch(bad.stderr + bad.stdout, /other/);
+  const gone = await check(`redis://127.0.0.1:${await freePort()}`);
+  assert.equal(gone.code, 6);
+  assert.match(gone.stderr, /sinks notify: redis:\/\/127\.0\.0\.1:\d+ can't be reached/);
+});

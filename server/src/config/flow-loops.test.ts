@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { loopFaults } from './flow-loops.ts';
+import type { RedisPubsubSettings, RedisSinkSettings } from './flow-settings.ts';
+
+const place = { url: 'redis://localhost:6379/0', sentinels: [], sentinelName: 'mymaster', caFile: '' };
+const source: RedisPubsubSettings = {
+  ...place,
+  name: 'updates',
+  kind: 'redis-pubsub',
+  keyPrefix: '',
+  channels: ['update'],
+  patterns: [],
+  validate: false,
+  format: { kind: 'kvupdater' },
+  late: 'refuse',
+  recordEqual: false,
+};
+const sink: RedisSinkSettings = {
+  ...place,
+  name: 'notify',
+  kind: 'redis',
+  keys: [],
+  prefixes: [],
+  patterns: [],
+  channel: '{key}',
+  payload: 'change',
+  indexSet: null,
+};
+
+const loops = (of: Partial<RedisPubsubSettings>, to: Partial<RedisSinkSettings>, listen = '') =>
+  loopFaults({ resp: { listen, password: '' }, sources: [{ ...source, ...of }], sinks: [{ ...sink, ...to }] })
+    .length === 1;
+
+test('a sink that publishes where a source listens is a loop, in whatever database', () => {
+  assert.ok(loops({}, { channel: 'update', payload: 'kvupdater' }));
+  assert.ok(loops({ url: 'redis://127.0.0.1/3' }, { channel: 'update' }));
+  assert.ok(loops({ channels: [], patterns: ['up*'] }, { channel: 'update' }));
+  assert.ok(loops({ url: 'resp' }, { channel: 'update', url: 'redis://127.0.0.1:6390' }, '0.0.0.0:6390'));
+});
+
+test('channels of keys are a loop where the sink names such keys, or the source hears everything', () => {
+  assert.ok(loops({ channels: ['a.b'] }, { keys: ['a.b'] }));
+  assert.ok(loops({ channels: [], patterns: ['battery:*'] }, { prefixes: ['battery:'] }));
+  assert.ok(loops({ channels: [], patterns: ['battery:*'] }, { patterns: ['battery:*'] }));
+  assert.ok(loops({ channels: [], patterns: ['*'] }, {}));
+  assert.ok(!loops({}, {}));
+  assert.ok(!loops({}, { prefixes: ['battery:'] }));
+});
+
+test('another channel, another Redis or no channel at all is none', () => {
+  assert.ok(!loops({}, { channel: 'told' }));
+  assert.ok(!loops({ url: 'redis://other:6379' }, { channel: 'update' }));
+  assert.ok(!loops({}, { channel: 'update', url: 'redis://localhost:6380' }));
+  assert.ok(!loops({ channels: [], patterns: ['*'] }, { channel: '' }));
+});

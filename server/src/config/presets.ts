@@ -1,0 +1,32 @@
+import type { Tree } from './layer.ts';
+
+/** What the seeds' own settings say: their variables, and for `kvupdater` its `config.py`. */
+export interface SeedSettings {
+  /** As `seedRedisUrl` made it of the variables and what the preset has. */
+  readonly redisUrl: (byDefault: string) => string;
+  readonly channel?: string | undefined;
+  readonly validate?: boolean | undefined;
+}
+
+const LOCALHOST = 'redis://localhost:6379/0';
+
+/** What each preset sets, below everything else. `kv-store` sets nothing here: its routes read `presets`. */
+export const PRESETS: Readonly<Record<string, (seed: SeedSettings) => Tree>> = {
+  'kv-store': () => ({}),
+  kvupdater({ channel = 'update', redisUrl, validate = true }) {
+    const url = redisUrl('redis://redis.redis:6379/0');
+    const format = { kind: 'kvupdater' };
+    return {
+      log: { kind: 'redis', url },
+      sources: [{ name: 'kvupdater', kind: 'redis-pubsub', url, channels: [channel], format, validate }],
+    };
+  },
+  'redis-cache-sync': ({ redisUrl }) => ({ log: { kind: 'redis', url: redisUrl(LOCALHOST) } }),
+  'redis-backend-ms'({ redisUrl }) {
+    const url = redisUrl(LOCALHOST);
+    const indexSet = { key: 'info:batteries:ids', fromKey: 'battery:{battery_id}:data', member: '{battery_id}' };
+    const notify = { name: 'notify', kind: 'redis', url, patterns: ['battery:*:data'], channel: '{key}' };
+    return { log: { kind: 'redis', url }, sinks: [{ ...notify, payload: 'updates', indexSet }] };
+  },
+  'keydb-poc': () => ({ resp: { listen: '127.0.0.1:6379' } }),
+};
