@@ -2,7 +2,6 @@
  * Puts the stages together, in the order of the data's path. It is the only file that names adapters, and imports those lazily that
  * a setting chooses.
  */
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -32,6 +31,8 @@ import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
 import { faultReporter, type Logger } from './shared/logger.ts';
 import { isLoopback } from './shared/loopback.ts';
+import { programVersion } from './shared/program-version.ts';
+import { type ListenAddress, type RunningServer, running } from './shared/running-server.ts';
 import type { Sink } from './sinks/sink.ts';
 import type { SinkParts } from './sinks/sinks.ts';
 import type { LmdbViewOptions } from './view/lmdb.ts';
@@ -40,18 +41,8 @@ import { type OwnerFrame, portable, type WorkerFrame } from './workers/frames.ts
 import { type StartOrder, shareOf } from './workers/start-order.ts';
 
 export type { BoundSocket } from './gateways/http.ts';
+export type { RunningServer } from './shared/running-server.ts';
 export type { StartOrder } from './workers/start-order.ts';
-
-export interface RunningServer {
-  /** Where it listens, e.g. `http://127.0.0.1:23333`. */
-  readonly url: string;
-  /** Where it listens for Redis clients; undefined where it does not. */
-  readonly resp: { readonly host: string; readonly port: number } | undefined;
-  /** Finishes writes, tells watchers to come back, and releases everything. Idempotent. */
-  close(): Promise<void>;
-  /** Resolves once everything is released. */
-  readonly closed: Promise<void>;
-}
 
 export interface ServerParts {
   readonly logger: Logger;
@@ -238,11 +229,6 @@ export async function startWorker(parts: WorkerParts): Promise<void> {
   }
 }
 
-interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 interface Serving {
   readonly core: Core;
   readonly http: HttpListener;
@@ -371,36 +357,9 @@ function gateways(): readonly Gateway[] {
   ];
 }
 
-function running(
-  { host, port }: ListenAddress,
-  resp: RespGateway | undefined,
-  stop: () => Promise<void>,
-): RunningServer {
-  let closing: Promise<void> | undefined;
-  const closed = Promise.withResolvers<void>();
-  const close = async () => {
-    await stop();
-    closed.resolve();
-  };
-  return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    resp: resp?.address(),
-    close: () => {
-      closing ??= close();
-      return closing;
-    },
-    closed: closed.promise,
-  };
-}
-
 function makeMetrics(settings: Settings): Registry {
   const metrics = new Registry();
   if (settings.clusterLabel !== '') metrics.setDefaultLabels({ cluster: settings.clusterLabel });
   collectDefaultMetrics({ register: metrics });
   return metrics;
-}
-
-function programVersion(): string {
-  const read = createRequire(import.meta.url);
-  return (read('../package.json') as { version: string }).version;
 }

@@ -1,8 +1,8 @@
 import { LatchkeyError } from '@latchkey/client';
 import { Command, CommanderError, Option } from 'commander';
+import { programVersion } from '../shared/program-version.ts';
 import { addDataCommands } from './program-data.ts';
 import { addMaintenance, addServe } from './program-server.ts';
-import { programVersion } from './program-version.ts';
 import { SERVER_DEFAULT } from './server-options.ts';
 
 const EXIT_CODES = `

@@ -4,8 +4,8 @@ import { processEnvironment, variable } from '../config/environment.ts';
 import { type Flags, type LoadedSettings, loadSettings } from '../config/load-settings.ts';
 import type { Logger } from '../shared/logger.ts';
 import { createLogger } from '../shared/logger-pino.ts';
+import { programVersion } from '../shared/program-version.ts';
 import { paint, printLine, reportError } from './output.ts';
-import { programVersion } from './program-version.ts';
 
 export interface ServeOptions extends Flags {
   readonly config?: string;

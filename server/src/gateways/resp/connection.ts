@@ -228,7 +228,8 @@ export class Connection implements Call {
     if (typeof found === 'object') {
       client.lastCommand = found.name;
       this.#obey(found);
-      if (client.isAuthenticated !== (this.#reader.limits === this.#parts.limits.open)) this.#relimit();
+      const { open, unauthenticated } = this.#parts.limits;
+      this.#reader.limits = client.isAuthenticated ? open : unauthenticated;
     } else if (found === 'queued') this.reply((reply) => reply.simple('QUEUED'));
     else if (found === 'forged') {
       core.logger.warn(
@@ -371,10 +372,6 @@ export class Connection implements Call {
     this.writer.clear();
     this.#isEnding = true;
     this.#socket.destroy();
-  }
-
-  #relimit(): void {
-    this.#reader.limits = this.client.isAuthenticated ? this.#parts.limits.open : this.#parts.limits.unauthenticated;
   }
 
   #account(): void {
