@@ -1,18 +1,11 @@
 import type { Entry, LatchkeyClient } from '@latchkey/client';
 import { useEffect, useState } from 'react';
+import { STATUS_WORDS } from '../host/status-words.ts';
 import { useEntries, useEntry, useStatus } from './hooks.ts';
 import { TargetForm } from './target-form.tsx';
 
 /** `room.kitchen.temp`, measured, and `room.kitchen.target`, wanted: numbers in °C. */
 const ROOMS = { prefixes: ['room.'] };
-const STATUS = {
-  idle: 'Connecting',
-  connecting: 'Connecting',
-  'catching-up': 'Catching up',
-  live: 'Live',
-  waiting: 'Reconnecting',
-  closed: 'Refused',
-} as const;
 const CLOCK_MS = 1000;
 const DRIFT_MAX = 0.75;
 
@@ -27,7 +20,7 @@ export function Board({ client }: { readonly client: LatchkeyClient }) {
       <header className="bar">
         <h1>Climate</h1>
         <p className="status" role="status" data-status={status.kind}>
-          {STATUS[status.kind]}
+          {STATUS_WORDS[status.kind]}
         </p>
       </header>
       <main>

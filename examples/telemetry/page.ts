@@ -1,15 +1,8 @@
 /** Bars of what `writer.ts` writes, drawn from a mirror of the client. */
 import { connect, type Entry, mirror } from '@latchkey/client';
+import { STATUS_WORDS } from '../host/status-words.ts';
 import { type Gauge, type Host, PREFIX, type Traffic } from './facts.ts';
 
-const STATUS = {
-  idle: 'Connecting',
-  connecting: 'Connecting',
-  'catching-up': 'Catching up',
-  live: 'Live',
-  waiting: 'Reconnecting',
-  closed: 'Refused',
-} as const;
 const SECTIONS = ['cpu', 'memory', 'disk', 'network'];
 
 const machine = mirror<Gauge | Traffic | Host>(connect({ server: location.origin }), { prefixes: [PREFIX] });
@@ -25,7 +18,7 @@ function draw(): void {
   const isLive = kind === 'live';
   const status = find('status');
   status.dataset.status = kind;
-  status.textContent = STATUS[kind];
+  status.textContent = STATUS_WORDS[kind];
   const entries = machine.entries();
   const keys = new Set(entries.map(({ key }) => key));
   for (const [key, row] of rows) {

@@ -1,8 +1,8 @@
 /** What somebody may do to the Redis port who means no good, or reads nothing, or dies. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { freePort } from '../support/free-port.ts';
 import { RawSocket } from '../support/raw-socket.ts';
-import { freePort } from '../support/redis-process.ts';
 import { connectRedis, RespTalk, request, startResp } from '../support/resp-server.ts';
 import { ServerProcess } from '../support/server-process.ts';
 

@@ -4,15 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '@redis/client';
 import { requireRedis } from '../../scripts/service/redis.ts';
 import { selfSigned } from './certificate.ts';
+import { freePort } from './free-port.ts';
 import type { Exit, Scope } from './server-process.ts';
 
 export interface RedisOptions {
@@ -51,15 +50,6 @@ const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
-
-export async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const { port } = holder.address() as { port: number };
-  holder.close();
-  await once(holder, 'close');
-  return port;
-}
 
 function connect(process: RedisProcess) {
   const own = createClient({

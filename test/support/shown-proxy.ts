@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { ROOT, type Scope, type ServerProcess, temporaryFolder } from './server-process.ts';
 
 const START_ATTEMPTS_MAX = 200;
@@ -54,13 +54,4 @@ export async function startShownProxy(scope: Scope, server: ServerProcess, progr
     }
     await sleep(25);
   }
-}
-
-async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const { port } = holder.address() as { port: number };
-  holder.close();
-  await once(holder, 'close');
-  return port;
 }

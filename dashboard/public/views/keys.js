@@ -7,6 +7,7 @@
 import { el, icon, setText } from '../element.js';
 import { readPage } from '../key-list.js';
 import { PageOfKeys } from '../page-of-keys.js';
+import { onceAFrame } from '../parts/once-a-frame.js';
 import { addressOf, filterOf, queryOf, SearchBox } from '../parts/search-box.js';
 import { faultOf } from '../server.js';
 import { Stream } from '../stream.js';
@@ -26,7 +27,7 @@ export class KeysView {
   #table = new KeysTable(this.#page);
   #changed = new Set();
   #isMoved = false;
-  #isDrawing = false;
+  #schedule = onceAFrame(() => this.#draw());
   #filter = filterOf(new URLSearchParams());
   /** Where each page so far begins: the cursor, the last key and the count before it. */
   #places = [{ cursor: undefined, after: undefined, count: 0 }];
@@ -228,19 +229,14 @@ export class KeysView {
     this.#schedule();
   }
 
-  #schedule() {
-    if (this.#isDrawing) return;
-    this.#isDrawing = true;
-    requestAnimationFrame(() => {
-      this.#isDrawing = false;
-      const nowMs = this.#shell.now();
-      if (this.#isMoved) this.#table.arrange(nowMs);
-      this.#isMoved = false;
-      // What a catch-up brings is not news, so it does not flash.
-      for (const key of this.#changed) this.#table.refresh(key, nowMs, this.#state === 'live');
-      this.#changed.clear();
-      this.#drawAround();
-    });
+  #draw() {
+    const nowMs = this.#shell.now();
+    if (this.#isMoved) this.#table.arrange(nowMs);
+    this.#isMoved = false;
+    // What a catch-up brings is not news, so it does not flash.
+    for (const key of this.#changed) this.#table.refresh(key, nowMs, this.#state === 'live');
+    this.#changed.clear();
+    this.#drawAround();
   }
 
   #drawAround() {

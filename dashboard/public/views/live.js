@@ -5,6 +5,7 @@
  * Invariant: at most `ROWS_MAX` rows are in the document, and as many changes wait for the next frame.
  */
 import { el, icon, setText } from '../element.js';
+import { onceAFrame } from '../parts/once-a-frame.js';
 import { roveAmong } from '../parts/roving.js';
 import { addressOf, filterOf, queryOf, SearchBox } from '../parts/search-box.js';
 import { Stream } from '../stream.js';
@@ -33,7 +34,7 @@ export class LiveView {
   #seen = 0;
   /** Changes since the last frame, newest last, each with the moment at which it came; or a text that tells of a break. */
   #waiting = [];
-  #isDrawing = false;
+  #schedule = onceAFrame(() => this.#draw());
   #state = 'connecting';
   #message;
   #rate = 0;
@@ -184,15 +185,6 @@ export class LiveView {
     this.#shell.state(this.#isPaused && state === 'live' ? 'paused' : state, message);
     this.element.dataset.state = state;
     this.#schedule();
-  }
-
-  #schedule() {
-    if (this.#isDrawing) return;
-    this.#isDrawing = true;
-    requestAnimationFrame(() => {
-      this.#isDrawing = false;
-      this.#draw();
-    });
   }
 
   #draw() {

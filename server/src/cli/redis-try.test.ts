@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { freePort } from '../../../test/support/free-port.ts';
 import { startRedis } from '../../../test/support/redis.ts';
-import { freePort } from '../../../test/support/redis-process.ts';
 import { runLatchkey } from '../../../test/support/server-process.ts';
 
 const sinkOn = (url: string) => JSON.stringify([{ name: 'notify', kind: 'redis', url }]);

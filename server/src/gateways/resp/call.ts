@@ -72,6 +72,18 @@ export interface CommandSpec {
   readonly usage: string;
 }
 
+/** A command that names no keys and writes none. */
+export function keyless(
+  group: CommandSpec['group'],
+  name: string,
+  arity: number,
+  flags: readonly CommandFlag[],
+  run: CommandSpec['run'],
+  usage: string,
+): CommandSpec {
+  return { name, arity, flags, keys: [0, 0, 0], isWrite: false, group, run, usage };
+}
+
 /** What a client is told instead of its reply, with Redis's leading word. */
 export class CommandError extends Error {}
 

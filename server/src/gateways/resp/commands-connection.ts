@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { integerAt, wordAt } from './arguments.ts';
-import { type Answered, type Call, CommandError, type CommandFlag, type CommandSpec, SYNTAX_ERROR } from './call.ts';
+import { type Answered, type Call, CommandError, type CommandSpec, keyless, SYNTAX_ERROR } from './call.ts';
 import { CLIENT_COMMAND } from './commands-client.ts';
 
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.';
@@ -126,28 +126,19 @@ function reset(call: Call): Answered {
 }
 
 export const CONNECTION_COMMANDS: readonly CommandSpec[] = [
-  spec('auth', -2, ['barrier', 'unauthenticated', 'immediate'], auth, 'AUTH [default] password'),
-  spec(
+  keyless('connection', 'auth', -2, ['barrier', 'unauthenticated', 'immediate'], auth, 'AUTH [default] password'),
+  keyless(
+    'connection',
     'hello',
     -1,
     ['barrier', 'unauthenticated', 'alone'],
     hello,
     'HELLO [2|3 [AUTH default password] [SETNAME name]]',
   ),
-  spec('ping', -1, ['subscribed'], ping, 'PING [message]'),
-  spec('echo', 2, [], echo, 'ECHO message'),
-  spec('select', 2, [], select, 'SELECT 0'),
-  spec('quit', -1, ['unauthenticated', 'subscribed', 'immediate'], quit, 'QUIT'),
-  spec('reset', 1, ['barrier', 'unauthenticated', 'subscribed', 'immediate'], reset, 'RESET'),
+  keyless('connection', 'ping', -1, ['subscribed'], ping, 'PING [message]'),
+  keyless('connection', 'echo', 2, [], echo, 'ECHO message'),
+  keyless('connection', 'select', 2, [], select, 'SELECT 0'),
+  keyless('connection', 'quit', -1, ['unauthenticated', 'subscribed', 'immediate'], quit, 'QUIT'),
+  keyless('connection', 'reset', 1, ['barrier', 'unauthenticated', 'subscribed', 'immediate'], reset, 'RESET'),
   CLIENT_COMMAND,
 ];
-
-function spec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  run: CommandSpec['run'],
-  usage: string,
-): CommandSpec {
-  return { name, arity, flags, keys: [0, 0, 0], isWrite: false, group: 'connection', run, usage };
-}

@@ -1,6 +1,14 @@
 import { compileGlob } from '../../shared/glob.ts';
 import { utf8At, wordAt } from './arguments.ts';
-import { type Answered, arityError, type Call, CommandError, type CommandFlag, type CommandSpec } from './call.ts';
+import {
+  type Answered,
+  arityError,
+  type Call,
+  CommandError,
+  type CommandFlag,
+  type CommandSpec,
+  keyless,
+} from './call.ts';
 import { printable } from './commands-client.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
@@ -89,20 +97,10 @@ function pubsub(call: Call): Answered {
 const SUBSCRIBING: readonly CommandFlag[] = ['barrier', 'subscribed'];
 
 export const PUBSUB_COMMANDS: readonly CommandSpec[] = [
-  spec('publish', 3, [], publish, 'PUBLISH channel message'),
-  spec('subscribe', -2, SUBSCRIBING, subscribe('names'), 'SUBSCRIBE channel [channel …]'),
-  spec('unsubscribe', -1, SUBSCRIBING, unsubscribe('names'), 'UNSUBSCRIBE [channel …]'),
-  spec('psubscribe', -2, SUBSCRIBING, subscribe('patterns'), 'PSUBSCRIBE pattern [pattern …]'),
-  spec('punsubscribe', -1, SUBSCRIBING, unsubscribe('patterns'), 'PUNSUBSCRIBE [pattern …]'),
-  spec('pubsub', -2, [], pubsub, 'PUBSUB CHANNELS [pattern] | NUMSUB [channel …] | NUMPAT'),
+  keyless('pubsub', 'publish', 3, [], publish, 'PUBLISH channel message'),
+  keyless('pubsub', 'subscribe', -2, SUBSCRIBING, subscribe('names'), 'SUBSCRIBE channel [channel …]'),
+  keyless('pubsub', 'unsubscribe', -1, SUBSCRIBING, unsubscribe('names'), 'UNSUBSCRIBE [channel …]'),
+  keyless('pubsub', 'psubscribe', -2, SUBSCRIBING, subscribe('patterns'), 'PSUBSCRIBE pattern [pattern …]'),
+  keyless('pubsub', 'punsubscribe', -1, SUBSCRIBING, unsubscribe('patterns'), 'PUNSUBSCRIBE [pattern …]'),
+  keyless('pubsub', 'pubsub', -2, [], pubsub, 'PUBSUB CHANNELS [pattern] | NUMSUB [channel …] | NUMPAT'),
 ];
-
-function spec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  run: CommandSpec['run'],
-  usage: string,
-): CommandSpec {
-  return { name, arity, flags, keys: [0, 0, 0], isWrite: false, group: 'pubsub', run, usage };
-}

@@ -1,6 +1,6 @@
 import { compileGlob } from '../../shared/glob.ts';
 import { utf8At, wordAt } from './arguments.ts';
-import { type Answered, arityError, type Call, CommandError, type CommandFlag, type CommandSpec } from './call.ts';
+import { type Answered, arityError, type Call, CommandError, type CommandSpec, keyless } from './call.ts';
 import { printable } from './commands-client.ts';
 import { infoText } from './info.ts';
 import type { ReplyWriter } from './reply-writer.ts';
@@ -131,19 +131,9 @@ function writeSpecs(reply: ReplyWriter, specs: readonly (CommandSpec | undefined
 
 export function serverCommands(all: () => ReadonlyMap<string, CommandSpec>): readonly CommandSpec[] {
   return [
-    spec('config', -2, [], config, 'CONFIG GET pattern | SET notify-keyspace-events flags | RESETSTAT'),
-    spec('info', -1, ['barrier'], info, 'INFO [section …]'),
-    spec('time', 1, [], time, 'TIME'),
-    spec('command', -1, [], command(all), 'COMMAND [COUNT|LIST|INFO name …|DOCS]'),
+    keyless('server', 'config', -2, [], config, 'CONFIG GET pattern | SET notify-keyspace-events flags | RESETSTAT'),
+    keyless('server', 'info', -1, ['barrier'], info, 'INFO [section …]'),
+    keyless('server', 'time', 1, [], time, 'TIME'),
+    keyless('server', 'command', -1, [], command(all), 'COMMAND [COUNT|LIST|INFO name …|DOCS]'),
   ];
-}
-
-function spec(
-  name: string,
-  arity: number,
-  flags: readonly CommandFlag[],
-  run: CommandSpec['run'],
-  usage: string,
-): CommandSpec {
-  return { name, arity, flags, keys: [0, 0, 0], isWrite: false, group: 'server', run, usage };
 }
