@@ -91,12 +91,7 @@ function decidePut(before: Before, command: PutCommand, context: DecideContext):
   if (!conditionsHold(before, command, context)) return conflict(before);
   const kept = command.keepExpiry === true ? live?.expires : undefined;
   const expires = command.ttlMicros === undefined ? kept : expiryAfter(command.ttlMicros, context);
-  const as = asOf(before, command);
-  if (as === 'hash') {
-    const refusal = refuseNotFlat(command.value);
-    if (refusal !== undefined) return { outcome: refusal };
-  }
-  return applied(before, command, writeDraft(before, command, context, command.value, as, command.valid, expires));
+  return written(before, command, context, command.value, asOf(before, command), command.valid, expires);
 }
 
 function decideMerge(before: Before, command: MergeCommand, context: DecideContext): Answer {
@@ -122,11 +117,7 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   const value: Payload = current === undefined ? { kind: 'json', data } : { ...current, data };
   const expires = command.ttlMicros === undefined ? live?.expires : expiryAfter(command.ttlMicros, context);
   const as = live === undefined && command.newAs !== undefined ? command.newAs : asOf(before, command);
-  if (as === 'hash') {
-    const refusal = refuseNotFlat(value);
-    if (refusal !== undefined) return { outcome: refusal };
-  }
-  return applied(before, command, writeDraft(before, command, context, value, as, valid, expires));
+  return written(before, command, context, value, as, valid, expires);
 }
 
 function decideRemove(before: Before, command: RemoveCommand, context: DecideContext): Answer {
@@ -243,6 +234,20 @@ function asOf({ live }: Before, { as }: Pick<WriteOptions, 'as'>): Change['as'] 
 
 function expiryAfter(ttlMicros: number, { now }: DecideContext): number {
   return Math.min(now + Math.max(1, Math.round(ttlMicros)), Number.MAX_SAFE_INTEGER);
+}
+
+function written(
+  before: Before,
+  command: PutCommand | MergeCommand,
+  context: DecideContext,
+  value: Payload,
+  as: Change['as'],
+  valid: Timestamp | undefined,
+  expires: number | undefined,
+): Answer {
+  const refusal = as === 'hash' ? refuseNotFlat(value) : undefined;
+  if (refusal !== undefined) return { outcome: refusal };
+  return applied(before, command, writeDraft(before, command, context, value, as, valid, expires));
 }
 
 function writeDraft(
