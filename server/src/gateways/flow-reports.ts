@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import { Counter, Gauge } from 'prom-client';
+import { formatMicros } from '../shared/timestamp.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
 import type { FlowReports } from './gateway.ts';
@@ -11,9 +12,14 @@ export function flowReports(parts: {
 }): FlowReports {
   return {
     sources: parts.sources.map((source) => {
-      const { isReady, reason, ...more } = source.state();
+      const { isHolder, isReady, lastGap, reason, ...more } = source.state();
       const told = reason === undefined ? {} : { reason };
-      return { name: source.name, kind: source.kind, ready: isReady, ...told, ...more };
+      const gap =
+        lastGap === undefined
+          ? {}
+          : { lastGap: { ...lastGap, from: formatMicros(lastGap.from), to: formatMicros(lastGap.to) } };
+      const { kind, name } = source;
+      return { name, kind, ready: isReady, ...told, holder: isHolder, ...more, ...gap };
     }),
     sinks: parts.sinks.map((sink) => {
       const { behind, isHolder, isReady, reason, written } = sink.state();

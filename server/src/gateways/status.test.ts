@@ -16,7 +16,7 @@ describe('status, health, metrics and the API document', () => {
   let sourceState: { isReady: boolean; reason?: string } = { isReady: true };
 
   before(async () => {
-    const source = { ...sourceOf('ems', sourceState), state: () => sourceState };
+    const source = { ...sourceOf('ems', sourceState), state: () => sourceOf('ems', sourceState).state() };
     core = memoryCore({ clusterLabel: 'west' }, { sources: [source] });
     http = await makeHttp(core, [restGateway, kvStoreGateway, eventsGateway, statusGateway]);
     core.log.view.put('a', 1);
@@ -31,7 +31,9 @@ describe('status, health, metrics and the API document', () => {
       node: 'memory',
       log: { kind: 'local', epoch: 'aaaa', head: 1 },
       view: { keys: 1, bytes: 0, historyFloor: 0 },
-      sources: [{ name: 'ems', kind: 'kafka', ready: true }],
+      sources: [
+        { name: 'ems', kind: 'redis-pubsub', ready: true, holder: true, received: 3, applied: 2, deadLettered: 1 },
+      ],
       sinks: [],
       feed: { watchers: 0, groups: 0, behind: 0 },
     });
