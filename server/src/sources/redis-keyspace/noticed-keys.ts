@@ -1,6 +1,8 @@
 import type { Selected } from './selection.ts';
 
 export interface Noticed extends Selected {
+  /** When it was first noticed, on the clock of `monotonicMs`. */
+  readonly sinceMs: number;
   /** How it went, where the notice said so and nothing came after it. */
   readonly reason: 'expired' | 'evicted' | undefined;
 }
@@ -29,13 +31,14 @@ export class NoticedKeys {
   }
 
   /** False where there was no place for it. */
-  add(key: Selected, event?: string): boolean {
-    if (this.#keys.size >= this.#keysMax && !this.#keys.has(key.redisKey)) {
+  add(key: Selected, nowMs: number, event?: string): boolean {
+    const known = this.#keys.get(key.redisKey);
+    if (known === undefined && this.#keys.size >= this.#keysMax) {
       this.#hasLost = true;
       return false;
     }
     const reason = event === 'expired' || event === 'evicted' ? event : undefined;
-    this.#keys.set(key.redisKey, { ...key, reason });
+    this.#keys.set(key.redisKey, { ...key, reason, sinceMs: known?.sinceMs ?? nowMs });
     return true;
   }
 
@@ -50,7 +53,11 @@ export class NoticedKeys {
     return taken;
   }
 
-  /** Everything is looked at anew: from here on nothing is lost. */
+  /** Everything is looked at anew, so what was lost is found. */
+  forgive(): void {
+    this.#hasLost = false;
+  }
+
   clear(): void {
     this.#keys.clear();
     this.#hasLost = false;

@@ -50,17 +50,17 @@ test('a look for what is not there is no event of a key', () => {
 test('noticed keys stand once, with how they went last, and what finds no place is told', () => {
   const keys = new NoticedKeys(2);
   const key = (name: string) => ({ redisKey: name, entryKey: name });
-  keys.add(key('a'), 'expired');
-  keys.add(key('b'), 'expired');
-  keys.add(key('a'), 'set');
+  keys.add(key('a'), 1, 'expired');
+  keys.add(key('b'), 2, 'expired');
+  keys.add(key('a'), 3, 'set');
   assert.equal(keys.hasLost, false);
-  assert.equal(keys.add(key('c')), false);
+  assert.equal(keys.add(key('c'), 4), false);
   assert.equal(keys.hasLost, true);
   assert.deepEqual(
-    keys.take(1).map(({ reason, redisKey }) => [redisKey, reason]),
-    [['a', undefined]],
+    keys.take(1).map(({ reason, redisKey, sinceMs }) => [redisKey, reason, sinceMs]),
+    [['a', undefined, 1]],
   );
-  assert.equal(keys.add(key('a')), true);
+  assert.equal(keys.add(key('a'), 5), true);
   assert.deepEqual(
     keys.take(5).map(({ reason, redisKey }) => [redisKey, reason]),
     [
@@ -68,6 +68,6 @@ test('noticed keys stand once, with how they went last, and what finds no place 
       ['a', undefined],
     ],
   );
-  keys.clear();
+  keys.forgive();
   assert.equal(keys.hasLost, false);
 });
