@@ -5,7 +5,6 @@
  * Invariant: while it is ready as the holder, every followed key is as the log has it, or is noted to be read, or a scan that will read
  * it is owed. One piece of work at a time reads keys and submits them.
  */
-import { LatchkeyError } from '@latchkey/client';
 import type { RedisKeyspaceSettings } from '../config/flow-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Holding, LeaseLoop } from '../log/lease-loop.ts';
@@ -84,7 +83,8 @@ export class RedisKeyspaceSource implements Source {
       onAll: () => this.#owe('all keys may have changed'),
       onUp: () => {
         this.#generation += 1;
-        this.#wake.set();
+        // It counts as connected a moment later.
+        setImmediate(() => this.#wake.set());
       },
       onDown: () => this.#wake.set(),
     });
@@ -149,8 +149,8 @@ export class RedisKeyspaceSource implements Source {
     const key = this.#selection.of(name);
     if (key === undefined || !this.#isHolder) return;
     this.#received += 1;
-    if (key === 'unfit') return this.#skipped.addUnfit();
-    if (!this.#noticed.add(key, this.#parts.clock.monotonicMs(), event))
+    if (key === 'unfit') this.#skipped.addUnfit();
+    else if (!this.#noticed.add(key, this.#parts.clock.monotonicMs(), event))
       this.#owe(`more than ${this.#parts.noticedKeysMax ?? NOTICED_KEYS_MAX} keys wait to be read`);
     this.#wake.set();
   }
@@ -181,7 +181,9 @@ export class RedisKeyspaceSource implements Source {
       }
       return 'ended';
     } catch (error) {
-      throw error instanceof LatchkeyError ? error : connection.translate(error, 'reading');
+      // Anything else is a bug, and is told as one.
+      const isOfRedis = RedisConnection.isAnswer(error) || !connection.isUp;
+      throw isOfRedis ? connection.translate(error, 'reading') : error;
     } finally {
       this.#isHolder = false;
       this.#scanning = undefined;
@@ -194,7 +196,8 @@ export class RedisKeyspaceSource implements Source {
     const { clock } = this.#parts;
     if (clock.monotonicMs() - this.#lookedMs >= LOOK_MS) {
       this.#lookedMs = clock.monotonicMs();
-      await this.#notices.check();
+      if ((await this.#notices.check((args) => connection.send(args))) === 'missed')
+        this.#owe('notify-keyspace-events was not enough for a while');
       if (await silent.look()) this.#owe('keys were flushed, or the server has other data than before');
     }
     if (this.#scanning === undefined && (this.#owed !== undefined || this.#scannedGeneration !== this.#generation))

@@ -4,12 +4,13 @@
  *
  * Invariant: while `isUp`, every change of a followed key since `onUp` was told is told, or `onAll` is.
  */
-import { type LatchkeyError, quote } from '@latchkey/client';
+import { LatchkeyError, quote } from '@latchkey/client';
 import type { RedisKeyspaceSettings } from '../../config/flow-settings.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { RedisConnection } from '../../shared/redis/connection.ts';
 import type { RawClient } from '../../shared/redis/endpoint.ts';
 import { describePlace, replyCode } from '../../shared/redis/error.ts';
+import type { Reply } from '../../shared/redis/reply.ts';
 import { databaseOf, eventOf, eventPattern } from './notification-flags.ts';
 import { ensureNotifications } from './notification-setting.ts';
 
@@ -62,10 +63,21 @@ export class Notices {
     this.#connection ??= this.#connect();
   }
 
-  /** Half-open connections are found out by asking: one that does not answer is given up. */
-  async check(): Promise<void> {
-    // What became of it is told by `onDown`.
-    if (this.isUp) await this.#connection?.send(['PING']).catch(() => undefined);
+  /**
+   * Whether it still tells of everything: a half-open connection is found out by asking, and is given up where nobody answers; the events
+   * may have been turned off meanwhile. `missed`: they were, and are on again. What became of it otherwise is told by `onDown`.
+   */
+  async check(send: (args: readonly string[]) => Promise<Reply>): Promise<'good' | 'missed'> {
+    if (!this.isUp) return 'good';
+    await this.#connection?.send(['PING']).catch(() => undefined);
+    if (this.#mode === 'tracking' || this.#isUnchecked) return 'good';
+    try {
+      return (await ensureNotifications(send, this.#setup.settings)) === 'set' ? 'missed' : 'good';
+    } catch (error) {
+      if (!(error instanceof LatchkeyError)) throw error;
+      this.#connection?.renew(error);
+      return 'good';
+    }
   }
 
   close(): void {
