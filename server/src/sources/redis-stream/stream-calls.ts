@@ -86,11 +86,15 @@ export class StreamCalls {
     return entriesOfReply(await this.#send(['XCLAIM', stream, group, consumer, '0', ...ids]));
   }
 
-  /** Entries between two ids, both of which are left out; `+` is the end. */
-  async between(after: string | null, before: string, count: number): Promise<readonly StreamEntry[]> {
-    const start = after === null ? '-' : `(${after}`;
-    const end = before === '+' ? before : `(${before}`;
-    return entriesOfReply(await this.#send(['XRANGE', this.#setup.stream, start, end, 'COUNT', String(count)]));
+  /** As `claim`, for entries that are read otherwise. */
+  async own(ids: readonly string[]): Promise<void> {
+    const { consumer, group, stream } = this.#setup;
+    await this.#send(['XCLAIM', stream, group, consumer, '0', ...ids, 'JUSTID']);
+  }
+
+  /** Entries behind an id, up to and with another. */
+  async between(after: string, until: string, count: number): Promise<readonly StreamEntry[]> {
+    return entriesOfReply(await this.#send(['XRANGE', this.#setup.stream, `(${after}`, until, 'COUNT', String(count)]));
   }
 
   /** The id of the entry that is right before another. */
