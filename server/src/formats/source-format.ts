@@ -1,5 +1,6 @@
 import type { Command, Refusal } from '../commands/command.ts';
 import type { FormatChoice } from '../config/flow-settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { literalGlob } from '../shared/glob.ts';
 import { refuseKey, refusePattern } from '../shared/key.ts';
 import type { Format } from './format.ts';
@@ -53,4 +54,11 @@ function adapterOf(
         return { ...command, key };
     }
   };
+}
+
+/** The formats of all sources that read messages, by the name of the source. @throws LatchkeyError as `sourceFormat` */
+export function sourceFormats({ limits, sources }: Pick<Settings, 'limits' | 'sources'>): ReadonlyMap<string, Format> {
+  return new Map(
+    sources.flatMap((source) => ('format' in source ? [[source.name, sourceFormat(source, limits)] as const] : [])),
+  );
 }
