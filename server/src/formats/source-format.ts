@@ -1,7 +1,9 @@
 import type { Command, Refusal } from '../commands/command.ts';
 import type { FormatChoice } from '../config/flow-settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { literalGlob } from '../shared/glob.ts';
 import { refuseKey, refusePattern } from '../shared/key.ts';
+import { entryTimeFormat } from './entry-time.ts';
 import type { Format } from './format.ts';
 import { makeFormat } from './format-kinds.ts';
 import type { FormatLimits } from './message-text.ts';
@@ -53,4 +55,15 @@ function adapterOf(
         return { ...command, key };
     }
   };
+}
+
+/** The formats of all sources that read messages, by the name of the source. @throws LatchkeyError as `sourceFormat` */
+export function sourceFormats({ limits, sources }: Pick<Settings, 'limits' | 'sources'>): ReadonlyMap<string, Format> {
+  const formats = new Map<string, Format>();
+  for (const source of sources) {
+    if (!('format' in source)) continue;
+    const format = sourceFormat(source, limits);
+    formats.set(source.name, source.kind === 'redis-stream' ? entryTimeFormat(format) : format);
+  }
+  return formats;
 }

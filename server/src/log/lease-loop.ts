@@ -5,11 +5,11 @@
  *
  * Invariant: `work` runs at most once at a time, and only between acquiring the lease and knowing that it is lost.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { LatchkeyError } from '@latchkey/client';
 import { Backoff } from '../shared/backoff.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { Wake } from '../shared/wake.ts';
 import type { Lease } from './lease.ts';
 import type { Log } from './log.ts';
 
@@ -47,7 +47,8 @@ export class LeaseLoop {
   readonly #setup: LeaseLoopSetup;
   readonly #leaseTtlMs: number;
   readonly #backoff: Backoff;
-  readonly #stop = new AbortController();
+  readonly #hurry = new Wake();
+  #isClosing = false;
   #running: Promise<void> | undefined;
   #reason: string | undefined = 'it has not started';
 
@@ -67,18 +68,19 @@ export class LeaseLoop {
   }
 
   get isClosing(): boolean {
-    return this.#stop.signal.aborted;
+    return this.#isClosing;
   }
 
-  /** Of everything that may wait. */
-  get signal(): AbortSignal {
-    return this.#stop.signal;
+  /** What it waits for after a fault may be there now: it tries at once. */
+  hurry(): void {
+    this.#hurry.set();
   }
 
   /** Resolves when the work has ended and the lease was given back. Idempotent. */
   async close(): Promise<void> {
-    if (!this.isClosing) {
-      this.#stop.abort();
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#hurry.set();
       this.#setup.onEnd();
     }
     await this.#running;
@@ -134,7 +136,7 @@ export class LeaseLoop {
   }
 
   async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    if (!this.#isClosing) await this.#hurry.wait(ms);
   }
 }
 

@@ -17,7 +17,7 @@ export interface Arrival {
   readonly message: Message;
   /** Where it came from, as its dead letter would tell, e.g. `{"channel":"update"}`. */
   readonly coordinates: Readonly<Record<string, unknown>>;
-  /** The source's progress once it is taken; needed where a turn has one. */
+  /** The source's progress once it is taken; needed where a turn has a progress without `next`. */
   readonly offset?: string;
   /** What the source found wrong before any format could look at it. */
   readonly refusal?: Refusal;
@@ -25,9 +25,14 @@ export interface Arrival {
 
 /** Under what messages are taken. */
 export interface IntakeTurn {
-  readonly fence?: Batch['fence'];
-  /** Moved with the messages to the `offset` of the last one; `expected` is where the source is now. */
-  readonly progress?: Pick<ProgressStep, 'sourcePartition' | 'expected'>;
+  readonly fence?: Batch['fence'] | undefined;
+  /** Moved with the messages; `expected` is where the source is now. */
+  readonly progress?: IntakeProgress;
+}
+
+export interface IntakeProgress extends Pick<ProgressStep, 'sourcePartition' | 'expected'> {
+  /** Where it is once the first `count` messages are taken; absent: at the `offset` of the last of them. */
+  readonly next?: (count: number) => string;
 }
 
 /** What became of one message. */
@@ -75,32 +80,49 @@ export class Intake {
 
   /**
    * Takes all of them, in as many steps as that needs, and resolves when they are durable; fewer are answered where `onFault` said
-   * `stop`, always the first ones.
-   * @throws LatchkeyError `conflict` once another node has the lease, `progress-mismatch`; those before the step that met it are taken
+   * `stop`, always the first ones. `onStep` is told of each step's as soon as they are.
+   * @throws LatchkeyError `conflict` once another node has the lease, `progress-mismatch`; those of the steps before are taken
    */
-  async take(arrivals: readonly Arrival[], turn: IntakeTurn = {}): Promise<readonly Taken[]> {
+  async take(
+    arrivals: readonly Arrival[],
+    turn: IntakeTurn = {},
+    onStep?: (taken: readonly Taken[]) => void,
+  ): Promise<readonly Taken[]> {
     const { format } = this.#setup;
     const taken: Taken[] = [];
     let expected = turn.progress?.expected ?? null;
+    const nextOf = turn.progress?.next ?? ((count: number) => arrivals[count - 1]?.offset ?? '');
     const pending = portionsOf(arrivals.map((arrival) => ({ arrival, commands: decode(arrival, format) })));
     for (let portion = pending.shift(); portion !== undefined; portion = pending.shift()) {
-      const result = await this.#submit(portion, turn, expected);
+      const next = nextOf(taken.length + portion.length);
+      const result = await this.#submit(portion, this.#turnOf(turn, expected, next));
       if (result === 'stop') return taken;
       if (result === 'too-big') {
         const half = Math.ceil(portion.length / 2);
-        pending.unshift(...[portion.slice(0, half), portion.slice(half)].filter(({ length }) => length > 0));
+        pending.unshift(portion.slice(0, half), portion.slice(half));
         continue;
       }
-      expected = portion.at(-1)?.arrival.offset ?? expected;
+      expected = next;
       taken.push(...result);
+      onStep?.(result);
     }
     return taken;
   }
 
+  /** Moves the progress alone. @throws LatchkeyError as `take` */
+  async keep(
+    fence: Batch['fence'],
+    progress: Pick<ProgressStep, 'sourcePartition' | 'expected' | 'next'>,
+  ): Promise<void> {
+    const { expected, next, sourcePartition } = progress;
+    const turn = this.#turnOf({ fence, progress: { sourcePartition, expected } }, expected, next);
+    await this.#setup.log.submit({ principal: ANONYMOUS, commands: [], ...turn });
+  }
+
   /** Those of one step; a single message that no step can hold is taken by itself. */
-  async #submit(portion: readonly Decoded[], turn: IntakeTurn, expected: string | null) {
+  async #submit(portion: readonly Decoded[], turn: Pick<Batch, 'fence' | 'progress'>) {
     const { source } = this.#setup;
-    const frame = { principal: ANONYMOUS, origin: this.#origin, ...this.#turnOf(portion, turn, expected) };
+    const frame = { principal: ANONYMOUS, origin: this.#origin, ...turn };
     const commands = portion.flatMap((each) => each.commands);
     const ifRefused = messagesOf(portion, source.name);
     try {
@@ -133,11 +155,10 @@ export class Intake {
     return settled === 'stop' ? settled : this.#count([{ arrival, commands }], outcomes);
   }
 
-  #turnOf(portion: readonly Decoded[], { fence, progress }: IntakeTurn, expected: string | null) {
-    const next = portion.at(-1)?.arrival.offset;
-    if (progress === undefined || next === undefined) return fence === undefined ? {} : { fence };
-    const step = { source: this.#setup.source.name, sourcePartition: progress.sourcePartition, expected, next };
-    return { progress: step, ...(fence === undefined ? {} : { fence }) };
+  #turnOf({ fence, progress }: IntakeTurn, expected: string | null, next: string): Pick<Batch, 'fence' | 'progress'> {
+    const { name: source } = this.#setup.source;
+    const step = progress && { source, sourcePartition: progress.sourcePartition, expected, next };
+    return { ...(fence === undefined ? {} : { fence }), ...(step === undefined ? {} : { progress: step }) };
   }
 
   async #waitingOver(batch: Batch): Promise<readonly Outcome[] | 'stop'> {

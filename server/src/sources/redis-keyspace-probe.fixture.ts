@@ -11,7 +11,7 @@ import { type Change, isLive } from '../shared/change.ts';
 import { systemClock } from '../shared/clock.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
 import { LmdbView } from '../view/lmdb.ts';
-import { makeRedisKeyspaceSource, type RedisKeyspaceParts } from './redis-keyspace.ts';
+import { RedisKeyspace, type RedisKeyspaceParts } from './redis-keyspace.ts';
 import type { Source } from './source.ts';
 
 const WAIT_MS = 20_000;
@@ -60,7 +60,7 @@ export async function makeKeyspaceProbe(options: RedisOptions = {}): Promise<Key
     value: (key) => live(key)?.value?.data.toString(),
     makeSource(settings = {}, more = {}) {
       const place = { url: redis.url, sentinels: [], sentinelName: 'mymaster', caFile: '' };
-      const source = makeRedisKeyspaceSource({
+      const source = new RedisKeyspace({
         settings: {
           ...{ ...place, name: 'there', kind: 'redis-keyspace', patterns: ['*'], keyPrefix: '' },
           ...{ mode: 'auto', setNotifications: false, ...settings },

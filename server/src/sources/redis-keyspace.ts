@@ -45,7 +45,7 @@ interface Scanning {
   readonly keys: number;
 }
 
-export class RedisKeyspaceSource implements Source {
+export class RedisKeyspace implements Source {
   readonly name: string;
   readonly kind = 'redis-keyspace';
   readonly #parts: RedisKeyspaceParts;
@@ -280,9 +280,4 @@ export class RedisKeyspaceSource implements Source {
   get #origin(): string {
     return `${this.kind}:${this.name}`;
   }
-}
-
-/** The source `redis-keyspace`: follows the keys of a Redis that others write. */
-export function makeRedisKeyspaceSource(parts: RedisKeyspaceParts): Source {
-  return new RedisKeyspaceSource(parts);
 }

@@ -22,11 +22,15 @@ export interface SourceState extends LogState {
   readonly applied: number;
   /** Messages that became dead letters here. */
   readonly deadLettered: number;
-  /** How long the message that was made durable last had waited in this process, or how far the source is behind. */
+  /** How far it is behind: how long the oldest message that is not durable yet has waited. */
   readonly lagMs?: number;
+  /** Messages that wait where they come from, as far as is known. */
+  readonly behind?: number;
   /** Where messages can be missed: how often that may have happened, and when it was last. */
   readonly gaps?: number;
   readonly lastGap?: SourceGap;
+  /** What `/ready` says of it for a while though it is ready: that there was a gap. */
+  readonly notice?: string;
   /** Whatever else there is to tell of it. */
   readonly [more: string]: unknown;
 }

@@ -8,6 +8,12 @@ const CONNECT_TIMEOUT_MS = 5000;
 
 export interface RawClient {
   connect(): Promise<unknown>;
+  /** As `pSubscribe`, to exactly those channels. */
+  subscribe(
+    channels: string[],
+    listener: (message: Buffer, channel: Buffer) => unknown,
+    isBinary: true,
+  ): Promise<unknown>;
   destroy(): void;
   readonly isReady: boolean;
   sendCommand(args: readonly Argument[], options?: object): Promise<Reply>;

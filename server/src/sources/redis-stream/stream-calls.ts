@@ -13,7 +13,6 @@ export interface StreamCallsSetup {
 
 /** What a Redis tells of a stream; what it does not know is undefined (6.2). */
 export interface StreamFacts {
-  readonly length: number;
   readonly lastId: string;
   /** Of the latest entry that was trimmed or deleted; from 7.0 on. */
   readonly lastDeletedId: string | undefined;
@@ -21,7 +20,6 @@ export interface StreamFacts {
 
 export interface GroupFacts {
   readonly lastDelivered: string;
-  readonly pending: number;
   /** Entries that were not delivered yet; from 7.0 on, and not always. */
   readonly lag: number | undefined;
 }
@@ -58,7 +56,6 @@ export class StreamCalls {
     const lag = own.get('lag');
     return {
       lastDelivered: textOfReply(own.get('last-delivered-id')) ?? '0-0',
-      pending: Number(own.get('pending') ?? 0),
       lag: typeof lag === 'number' ? lag : undefined,
     };
   }
@@ -66,7 +63,6 @@ export class StreamCalls {
   async facts(): Promise<StreamFacts> {
     const fields = fieldsOf(await this.#send(['XINFO', 'STREAM', this.#setup.stream]));
     return {
-      length: Number(fields.get('length') ?? 0),
       lastId: textOfReply(fields.get('last-generated-id')) ?? '0-0',
       lastDeletedId: textOfReply(fields.get('max-deleted-entry-id')),
     };

@@ -34,9 +34,7 @@ const READ_MAX = 500;
 const READ_BYTES = 1024 * 1024;
 const PENDING_MAX = 100;
 const BLOCK_MS = 1000;
-const LAG_MS = 2000;
-/** Entries are counted up to here where a Redis does not tell how many wait. */
-const COUNTED_MAX = 1000;
+const LOOK_MS = 2000;
 
 export class StreamReader {
   readonly #setup: StreamReaderSetup;
@@ -255,14 +253,16 @@ export class StreamReader {
     onGap({ from: msOfId(fromId) * 1000, to: msOfId(toId) * 1000, reason });
   }
 
-  /** How many entries wait, now and then. */
+  /** Now and then: how many entries wait, and whether the last ones were given to a holder that is gone, with none behind them to show it. */
   async #look(): Promise<void> {
     const { calls, clock } = this.#setup;
-    if (clock.monotonicMs() - this.#lookedMs < LAG_MS) return;
+    if (clock.monotonicMs() - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = clock.monotonicMs();
     const group = await calls.group();
-    if (group?.lag !== undefined) this.#behind = group.lag + group.pending;
-    else this.#behind = (await calls.between(this.#reached, '+', COUNTED_MAX)).length;
+    if (group === undefined) return;
+    await this.#takeUntil(group.lastDelivered);
+    // Where a Redis does not tell, as many are counted as are read at once.
+    this.#behind = group.lag ?? (await calls.between(this.#reached, '+', this.#readMax)).length;
   }
 }
 
