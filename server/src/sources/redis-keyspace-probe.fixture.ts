@@ -1,29 +1,24 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { PAIRS, type SourceProbe } from '../../../test/conformance/source.suite.ts';
 import { type RedisOptions, type RedisProcess, startRedis } from '../../../test/support/redis.ts';
 import { Waiting } from '../../../test/support/waiting.ts';
 import type { RedisKeyspaceSettings } from '../config/flow-settings.ts';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
-import { LocalLog } from '../log/local.ts';
-import { openAccess } from '../shared/access.ts';
-import { type Change, isLive } from '../shared/change.ts';
+import type { Log } from '../log/log.ts';
+import { isLive } from '../shared/change.ts';
 import { systemClock } from '../shared/clock.ts';
 import { type Logger, silentLogger } from '../shared/logger.ts';
-import { LmdbView } from '../view/lmdb.ts';
 import { RedisKeyspace, type RedisKeyspaceParts } from './redis-keyspace.ts';
 import type { Source } from './source.ts';
+import { makeWallClockLog, type WallClockLog } from './wall-clock-log.fixture.ts';
 
 const WAIT_MS = 20_000;
 const LOOK_MS = 5;
 
-export interface KeyspaceProbe {
+export interface KeyspaceProbe extends Pick<WallClockLog, 'log' | 'changes'> {
   readonly redis: RedisProcess;
-  readonly log: LocalLog;
-  /** Every change of the log, as `KEY=VALUE` of a put and `KEY REASON` of a remove. */
-  readonly changes: readonly string[];
-  /** What the source told. */
+  /** What the sources told. */
   readonly told: readonly string[];
+  /** Started. */
   makeSource(settings?: Partial<RedisKeyspaceSettings>, parts?: Partial<RedisKeyspaceParts>): Source;
   /** Resolves once `holds`, which is asked again every few milliseconds. */
   until(what: string, holds: () => boolean): Promise<void>;
@@ -32,43 +27,23 @@ export interface KeyspaceProbe {
   close(): Promise<void>;
 }
 
-/** A Redis of its own, and a log `local` on the wall clock, as the expiries of a Redis are. */
+/** A Redis of its own, a log, and sources that follow the one into the other. */
 export async function makeKeyspaceProbe(options: RedisOptions = {}): Promise<KeyspaceProbe> {
   const ends: (() => unknown)[] = [];
   const redis = await startRedis({ after: (done) => void ends.unshift(done) }, options);
-  const directory = await mkdtemp(join(tmpdir(), 'latchkey-keyspace-'));
-  ends.unshift(() => rm(directory, { recursive: true, force: true }));
-  const reportFault = (stage: string, error: unknown) => told.push(`${stage}: ${String(error)}`);
-  const parts = { settings: DEFAULT_SETTINGS, clock: systemClock, reportFault };
-  const view = await LmdbView.open({ ...parts, directory });
-  const log = await LocalLog.open({ ...parts, view, access: openAccess });
-  ends.unshift(() => log.close());
-  const changes: string[] = [];
+  const wall = await makeWallClockLog();
+  ends.unshift(() => wall.close());
+  const { changes, log } = wall;
   const told: string[] = [];
-  log.view.onDurable((durable) => changes.push(...durable.map(lineOf)));
   const sources: Source[] = [];
-  const logger: Logger = { ...silentLogger, info: tell, warn: tell, error: tell };
-  function tell(_fields: unknown, message: string): void {
-    told.push(message);
-  }
-  const live = (key: string) => {
-    const entry = log.view.get(key);
-    return entry !== undefined && isLive(entry, log.view.nowMicros()) ? entry : undefined;
-  };
   return {
     ...{ redis, log, changes, told },
-    value: (key) => live(key)?.value?.data.toString(),
-    makeSource(settings = {}, more = {}) {
-      const place = { url: redis.url, sentinels: [], sentinelName: 'mymaster', caFile: '' };
-      const source = new RedisKeyspace({
-        settings: {
-          ...{ ...place, name: 'there', kind: 'redis-keyspace', patterns: ['*'], keyPrefix: '' },
-          ...{ mode: 'auto', setNotifications: false, ...settings },
-        },
-        ...{ log, clock: systemClock, logger, reportFault, random: Math.random, isOfLog: false },
-        limits: DEFAULT_SETTINGS.limits,
-        ...more,
-      });
+    value(key) {
+      const entry = log.view.get(key);
+      return entry !== undefined && isLive(entry, log.view.nowMicros()) ? entry.value?.data.toString() : undefined;
+    },
+    makeSource(settings = {}, parts = {}) {
+      const source = sourceOf(redis, log, settings, { logger: loggerTo(told), ...parts });
       sources.push(source);
       source.start();
       return source;
@@ -83,10 +58,55 @@ export async function makeKeyspaceProbe(options: RedisOptions = {}): Promise<Key
       redis.resume();
       await Promise.all(sources.map((source) => source.close()));
       for (const end of ends) await end();
+      if (wall.faults.length > 0) throw new AggregateError(wall.faults, 'faults were reported');
     },
   };
 }
 
-function lineOf({ key, op, reason, value }: Change): string {
-  return op === 'remove' ? `${key} ${reason}` : `${key}=${value?.data.toString()}`;
+/** For the promises of every source: a message is a SET. */
+export async function makeKeyspaceSuiteProbe(): Promise<SourceProbe> {
+  const ends: (() => unknown)[] = [];
+  const redis = await startRedis({ after: (done) => void ends.push(done) }, { appendonly: true });
+  return {
+    isConflating: true,
+    makeSource: (log, leaseTtlMs) => sourceOf(redis, log, {}, leaseTtlMs === undefined ? {} : { leaseTtlMs }),
+    async send(...messages) {
+      for (const message of messages) {
+        const [command] = PAIRS.decode({ body: Buffer.from(message) });
+        if (command !== undefined && 'op' in command && command.op === 'put')
+          await redis.command('SET', command.key, String(command.value.data));
+      }
+    },
+    async cut() {
+      await redis.kill9();
+    },
+    async restore() {
+      await redis.restart({ withData: true });
+    },
+    async close() {
+      for (const end of ends) await end();
+    },
+  };
+}
+
+function sourceOf(
+  redis: RedisProcess,
+  log: Log,
+  settings: Partial<RedisKeyspaceSettings>,
+  parts: Partial<RedisKeyspaceParts>,
+): Source {
+  const place = { url: redis.url, sentinels: [], sentinelName: 'mymaster', caFile: '' };
+  const own = { name: 'there', kind: 'redis-keyspace', patterns: ['*'], keyPrefix: '' } as const;
+  return new RedisKeyspace({
+    settings: { ...place, ...own, mode: 'auto', setNotifications: false, ...settings },
+    ...{ log, clock: systemClock, logger: silentLogger, random: Math.random, isOfLog: false },
+    reportFault: () => undefined,
+    limits: DEFAULT_SETTINGS.limits,
+    ...parts,
+  });
+}
+
+function loggerTo(told: string[]): Logger {
+  const tell = (_fields: unknown, message: string) => void told.push(message);
+  return { ...silentLogger, info: tell, warn: tell, error: tell };
 }

@@ -68,7 +68,8 @@ export class RedisKeyspace implements Source {
   #received = 0;
   #applied = 0;
   #scans = 0;
-  #lagMs: number | undefined;
+  /** Of the oldest key that is being read. */
+  #readingSinceMs: number | undefined;
 
   constructor(parts: RedisKeyspaceParts) {
     const { clock, limits, log, logger, random, settings } = parts;
@@ -112,7 +113,7 @@ export class RedisKeyspace implements Source {
       received: this.#received,
       applied: this.#applied,
       deadLettered: 0,
-      ...(this.#lagMs === undefined ? {} : { lagMs: this.#lagMs }),
+      lagMs: this.#lagMs,
       mode: this.#notices.mode,
       waiting: this.#noticed.size,
       skipped: this.#skipped.count,
@@ -187,6 +188,7 @@ export class RedisKeyspace implements Source {
     } finally {
       this.#isHolder = false;
       this.#scanning = undefined;
+      this.#readingSinceMs = undefined;
       this.#noticed.clear();
     }
   }
@@ -205,8 +207,9 @@ export class RedisKeyspace implements Source {
     const noticed = this.#noticed.take(PAGE_KEYS_MAX);
     const [first] = noticed;
     if (first !== undefined) {
+      this.#readingSinceMs = first.sinceMs;
       if ((await observing.look(noticed)) === 'stop') return 'stop';
-      this.#lagMs = Math.round(clock.monotonicMs() - first.sinceMs);
+      this.#readingSinceMs = undefined;
     }
     if (this.#scanning !== undefined) return this.#scanOn(this.#scanning, observing);
     if (first === undefined) await this.#wake.wait(LOOK_MS);
@@ -269,12 +272,18 @@ export class RedisKeyspace implements Source {
         await this.#loop.waitAfter(error);
         return holding.isLost || this.#loop.isClosing ? 'stop' : 'again';
       },
-      onApplied: (changes) => {
+      onTaken: (changes) => {
         this.#applied += changes;
+        this.#loop.succeeded();
       },
       onSkipped: (key, skip: Skip) => this.#skipped.add(key.redisKey, skip),
       onChanging: (key) => void this.#noticed.add(key, clock.monotonicMs()),
     });
+  }
+
+  get #lagMs(): number {
+    const sinceMs = this.#readingSinceMs ?? this.#noticed.sinceMs;
+    return sinceMs === undefined ? 0 : Math.round(this.#parts.clock.monotonicMs() - sinceMs);
   }
 
   get #origin(): string {

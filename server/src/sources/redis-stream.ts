@@ -56,7 +56,7 @@ export class RedisStream implements Source {
 
   state(): SourceState {
     const isHolder = this.#holding !== undefined;
-    const reason = this.#loop.reason ?? (isHolder ? this.#lanes.find((lane) => lane.reason)?.reason : undefined);
+    const reason = this.#lanes.find((lane) => lane.reason !== undefined)?.reason ?? this.#loop.reason;
     return {
       isReady: reason === undefined,
       ...(reason === undefined ? {} : { reason }),

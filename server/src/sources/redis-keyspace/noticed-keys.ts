@@ -26,6 +26,12 @@ export class NoticedKeys {
     return this.#keys.size;
   }
 
+  /** Since when the oldest one waits. */
+  get sinceMs(): number | undefined {
+    const oldest = this.#keys.values().next();
+    return oldest.done === true ? undefined : oldest.value.sinceMs;
+  }
+
   get hasLost(): boolean {
     return this.#hasLost;
   }

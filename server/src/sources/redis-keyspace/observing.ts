@@ -21,7 +21,8 @@ export interface ObservingSetup {
   readonly valueBytesMax: number;
   /** Called when the log can't take them now: waits, and tells whether to try again. */
   readonly onFault: (error: LatchkeyError) => Promise<'again' | 'stop'>;
-  readonly onApplied: (changes: number) => void;
+  /** The log took observations, of which so many became changes. */
+  readonly onTaken: (changes: number) => void;
   /** A key that is followed no further until it changes. */
   readonly onSkipped: (key: Noticed, skip: Skip) => void;
   /** A key that is to be read again. */
@@ -76,13 +77,13 @@ export class Observing {
   }
 
   async #submitPortion(portion: readonly Observation[]): Promise<'done' | 'too-big' | 'stop'> {
-    const { fence, log, onApplied, onFault, onSkipped, origin } = this.#setup;
+    const { fence, log, onTaken, onFault, onSkipped, origin } = this.#setup;
     const commands = portion.map(({ command }) => command);
     const batch: Batch = { commands, principal: ANONYMOUS, origin, ...(fence === undefined ? {} : { fence }) };
     for (;;) {
       try {
         const { outcomes } = await log.submit(batch);
-        onApplied(outcomes.filter(({ outcome }) => outcome === 'applied').length);
+        onTaken(outcomes.filter(({ outcome }) => outcome === 'applied').length);
         outcomes.forEach(({ outcome }, index) => {
           if (outcome === 'refused') onSkipped((portion[index] as Observation).key, 'refused');
         });

@@ -48,7 +48,7 @@ export class StreamLane {
 
   /** Why it is not read, or not yet. */
   get reason(): string | undefined {
-    return this.#reason;
+    return this.#connection.failure?.message ?? this.#reason;
   }
 
   get behind(): number {
