@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ENTRY_ID_HEADER, entryTimeFormat, timeOfEntry } from './entry-time.ts';
+import { entryTimeFormat, timeOfEntry } from './entry-time.ts';
+import { ENTRY_ID_HEADER } from './format.ts';
 import { makeFormat } from './format-kinds.ts';
 
 const limits = { keyBytesMax: 100, valueBytesMax: 1000, bodyBytesMax: 1000 } as const;

@@ -1,9 +1,6 @@
 import type { Command } from '../commands/command.ts';
 import type { Timestamp } from '../shared/change.ts';
-import type { Format } from './format.ts';
-
-/** The header that holds the id of a stream's entry. */
-export const ENTRY_ID_HEADER = 'redis-stream-id';
+import { ENTRY_ID_HEADER, type Format } from './format.ts';
 
 /** Ids that a Redis makes are times; those of others that begin before 1973 or after 9999 count something else. */
 const FIRST_MS = 100_000_000_000;

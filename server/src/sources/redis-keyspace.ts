@@ -15,7 +15,7 @@ import { CompareScan } from './redis-keyspace/compare-scan.ts';
 import { KeyReader } from './redis-keyspace/key-reader.ts';
 import { type Noticed, NoticedKeys } from './redis-keyspace/noticed-keys.ts';
 import { Notices } from './redis-keyspace/notices.ts';
-import type { Skip } from './redis-keyspace/observation.ts';
+import type { KeyFault } from './redis-keyspace/observation.ts';
 import { Observing } from './redis-keyspace/observing.ts';
 import { type Selected, Selection } from './redis-keyspace/selection.ts';
 import { SilentChanges } from './redis-keyspace/silent-changes.ts';
@@ -276,7 +276,7 @@ export class RedisKeyspace implements Source {
         this.#applied += changes;
         this.#loop.succeeded();
       },
-      onSkipped: (key, skip: Skip) => this.#skipped.add(key.redisKey, skip),
+      onSkipped: (key, fault: KeyFault) => this.#skipped.add(key.redisKey, fault),
       onChanging: (key) => void this.#noticed.add(key, clock.monotonicMs()),
     });
   }

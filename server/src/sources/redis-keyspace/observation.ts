@@ -6,11 +6,11 @@ import type { Reading } from './key-reader.ts';
 import type { Noticed } from './noticed-keys.ts';
 
 /** Why a key is followed no further, until it changes. */
-export type Skip = 'type' | 'size' | 'bytes' | 'refused';
+export type KeyFault = 'type' | 'size' | 'bytes' | 'refused';
 
 export interface Observed {
   readonly command?: ObserveCommand;
-  readonly skip?: Skip;
+  readonly fault?: KeyFault;
   /** It is to be read again. */
   readonly isChanging?: boolean;
 }
@@ -28,13 +28,13 @@ export function observationOf(reading: Reading<Noticed>, entry: Change | undefin
   const live = entry !== undefined && isLive(entry, reading.answeredMicros) ? entry : undefined;
   const gone = { command: goneOf(key, live, reading.answeredMicros) };
   if (found.kind === 'absent') return gone;
-  if (found.kind === 'other') return live === undefined ? { skip: 'type' } : { ...gone, skip: 'type' };
-  if (found.kind === 'too-big') return { skip: 'size' };
+  if (found.kind === 'other') return live === undefined ? { fault: 'type' } : { ...gone, fault: 'type' };
+  if (found.kind === 'too-big') return { fault: 'size' };
   if (found.kind === 'changing') return { isChanging: true };
   const value =
     found.kind === 'string' ? payloadOfString(found.data, live?.value) : payloadOfHash(found.fields, live?.value);
-  if (value === undefined) return { skip: 'bytes' };
-  if (refuseValueSize(value, valueBytesMax) !== undefined) return { skip: 'size' };
+  if (value === undefined) return { fault: 'bytes' };
+  if (refuseValueSize(value, valueBytesMax) !== undefined) return { fault: 'size' };
   const expires = found.ttlMs === undefined ? undefined : expiryOf(found.ttlMs, reading, live);
   return {
     command: {

@@ -11,7 +11,7 @@ import { ANONYMOUS } from '../../shared/access.ts';
 import { payloadBytes } from '../../shared/change.ts';
 import type { KeyReader } from './key-reader.ts';
 import type { Noticed } from './noticed-keys.ts';
-import { observationOf, type Skip } from './observation.ts';
+import { type KeyFault, observationOf } from './observation.ts';
 
 export interface ObservingSetup {
   readonly reader: KeyReader;
@@ -24,7 +24,7 @@ export interface ObservingSetup {
   /** The log took observations, of which so many became changes. */
   readonly onTaken: (changes: number) => void;
   /** A key that is followed no further until it changes. */
-  readonly onSkipped: (key: Noticed, skip: Skip) => void;
+  readonly onSkipped: (key: Noticed, fault: KeyFault) => void;
   /** A key that is to be read again. */
   readonly onChanging: (key: Noticed) => void;
 }
@@ -52,9 +52,9 @@ export class Observing {
       const observations: Observation[] = [];
       for (const reading of readings) {
         const { key } = reading;
-        const { command, isChanging, skip } = observationOf(reading, log.view.get(key.entryKey), valueBytesMax);
+        const { command, fault, isChanging } = observationOf(reading, log.view.get(key.entryKey), valueBytesMax);
         if (isChanging === true) onChanging(key);
-        if (skip !== undefined) onSkipped(key, skip);
+        if (fault !== undefined) onSkipped(key, fault);
         if (command !== undefined) observations.push({ key, command });
       }
       if ((await this.#submit(observations)) === 'stop') return 'stop';

@@ -1,6 +1,6 @@
 import type { Settings } from '../../config/settings.ts';
 import type { Logger } from '../../shared/logger.ts';
-import type { Skip } from './observation.ts';
+import type { KeyFault } from './observation.ts';
 import type { Selection } from './selection.ts';
 
 const UNFIT = 'unfit';
@@ -32,9 +32,9 @@ export class SkippedKeys {
     return this.#count;
   }
 
-  add(redisKey: string, skip: Skip): void {
+  add(redisKey: string, fault: KeyFault): void {
     const pattern = this.#selection.patternOf(redisKey);
-    this.#tell(`${skip} ${pattern}`, `of ${pattern} ${this.#says(skip)}`);
+    this.#tell(`${fault} ${pattern}`, `of ${pattern} ${this.#says(fault)}`);
   }
 
   /** A key that no entry can be called by. */
@@ -43,8 +43,8 @@ export class SkippedKeys {
     this.#tell(UNFIT, `are no UTF-8, have control characters or are longer than limits.keyBytesMax (${keyBytesMax})`);
   }
 
-  #says(skip: Skip): string {
-    switch (skip) {
+  #says(fault: KeyFault): string {
+    switch (fault) {
       case 'type':
         return 'hold a list, set or another type than string and hash, which is no value';
       case 'size':

@@ -1,5 +1,5 @@
 import type { Refusal } from '../../commands/command.ts';
-import { ENTRY_ID_HEADER } from '../../formats/entry-time.ts';
+import { ENTRY_ID_HEADER } from '../../formats/format.ts';
 import { textOf } from '../../shared/payload.ts';
 import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
 import { refuse } from '../../shared/refusal.ts';
