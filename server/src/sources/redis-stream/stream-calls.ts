@@ -11,16 +11,17 @@ export interface StreamCallsSetup {
   readonly consumer: string;
 }
 
-/** What a Redis tells of a stream; what it does not know is undefined (6.2). */
+/** What a Redis tells of a stream; how many entries it ever had, from 7.0 on. */
 export interface StreamFacts {
+  readonly length: number;
   readonly lastId: string;
-  /** Of the latest entry that was trimmed or deleted; from 7.0 on. */
-  readonly lastDeletedId: string | undefined;
+  readonly added: number | undefined;
 }
 
+/** From 7.0 on, and not always: `read`, how many entries there were up to the last delivered one; `lag`, how many wait behind it. */
 export interface GroupFacts {
   readonly lastDelivered: string;
-  /** Entries that were not delivered yet; from 7.0 on, and not always. */
+  readonly read: number | undefined;
   readonly lag: number | undefined;
 }
 
@@ -45,26 +46,29 @@ export class StreamCalls {
     }
   }
 
-  async skipTo(id: string): Promise<void> {
-    await this.#send(['XGROUP', 'SETID', this.#setup.stream, this.#setup.group, id]);
+  /** The group goes on behind that entry, before and with which there were `read`, where that is known. */
+  async skipTo(id: string, read?: number): Promise<void> {
+    const known = read === undefined ? [] : ['ENTRIESREAD', String(read)];
+    await this.#send(['XGROUP', 'SETID', this.#setup.stream, this.#setup.group, id, ...known]);
   }
 
   async group(): Promise<GroupFacts | undefined> {
     const groups = listOfReply(await this.#send(['XINFO', 'GROUPS', this.#setup.stream])).map(fieldsOf);
     const own = groups.find((fields) => textOfReply(fields.get('name')) === this.#setup.group);
     if (own === undefined) return undefined;
-    const lag = own.get('lag');
     return {
       lastDelivered: textOfReply(own.get('last-delivered-id')) ?? '0-0',
-      lag: typeof lag === 'number' ? lag : undefined,
+      read: numberOf(own.get('entries-read')),
+      lag: numberOf(own.get('lag')),
     };
   }
 
   async facts(): Promise<StreamFacts> {
     const fields = fieldsOf(await this.#send(['XINFO', 'STREAM', this.#setup.stream]));
     return {
+      length: Number(fields.get('length') ?? 0),
       lastId: textOfReply(fields.get('last-generated-id')) ?? '0-0',
-      lastDeletedId: textOfReply(fields.get('max-deleted-entry-id')),
+      added: numberOf(fields.get('entries-added')),
     };
   }
 
@@ -123,6 +127,10 @@ export class StreamCalls {
   #send(args: readonly string[]): Promise<Reply> {
     return this.#setup.connection.send(args);
   }
+}
+
+function numberOf(reply: Reply | undefined): number | undefined {
+  return typeof reply === 'number' ? reply : undefined;
 }
 
 function fieldsOf(reply: Reply | undefined): ReadonlyMap<string, Reply> {

@@ -14,7 +14,7 @@ import { Wake } from '../../shared/wake.ts';
 import { StreamCalls } from './stream-calls.ts';
 import { StreamReader, type StreamReaderSetup } from './stream-reader.ts';
 
-export interface StreamLaneSetup extends Omit<StreamReaderSetup, 'calls' | 'source' | 'field'> {
+export interface StreamLaneSetup extends Omit<StreamReaderSetup, 'calls' | 'source' | 'field' | 'onOlder'> {
   readonly settings: RedisStreamSettings;
   readonly logger: Logger;
   readonly random: () => number;
@@ -31,6 +31,7 @@ export class StreamLane {
   readonly #backoff: Backoff;
   #reader: StreamReader | undefined;
   #isEnded = false;
+  #hasToldOlder = false;
   #reason: string | undefined;
 
   constructor(setup: StreamLaneSetup) {
@@ -90,7 +91,8 @@ export class StreamLane {
     const { onCaughtUp, settings, stream, ...rest } = this.#setup;
     const { field, group, name } = settings;
     const calls = new StreamCalls({ connection: this.#connection, stream, group, consumer: name });
-    this.#reader = new StreamReader({ ...rest, calls, stream, source: name, field });
+    const onOlder = (lastId: string, progress: string) => this.#tellOlder(lastId, progress);
+    this.#reader = new StreamReader({ ...rest, calls, stream, source: name, field, onOlder });
     try {
       await this.#reader.run(() => {
         this.#reason = undefined;
@@ -119,6 +121,16 @@ export class StreamLane {
       logger.warn({ source: settings.name, answered: code }, `source ${settings.name}: ${reason}`);
     this.#reason = reason;
     await this.#wake.wait(this.#backoff.failed());
+  }
+
+  #tellOlder(lastId: string, progress: string): void {
+    if (this.#hasToldOlder) return;
+    this.#hasToldOlder = true;
+    const { logger, settings, stream } = this.#setup;
+    logger.warn(
+      { source: settings.name, lastId, progress },
+      `source ${settings.name}: the stream ${quote(stream)} ends at ${lastId}, before ${progress} which was taken last: it was deleted or lost its newest entries. Entries that come are taken from ${progress} on; those at or below it are not, unless the source is given another name`,
+    );
   }
 
   #wrongType(): string {

@@ -26,6 +26,8 @@ export interface StreamReaderSetup {
   readonly onReceived: (entries: number) => void;
   /** Entries at or below the progress of the log, which were acknowledged and not taken. */
   readonly onKnown: (entries: number) => void;
+  /** The stream ends before what was taken last: it is not the one that it was. */
+  readonly onOlder: (lastId: string, progress: string) => void;
   /** Entries are gone that nobody took. */
   readonly onGap: (gap: SourceGap) => void;
 }
@@ -41,8 +43,6 @@ export class StreamReader {
   /** As the log has it, or null where this source never was here. */
   #progress: string | null = null;
   #reached = '0-0';
-  /** The latest deleted entry that was told of. */
-  #toldDeleted = '0-0';
   #isBlocked = false;
   #isEnded = false;
   #behind = 0;
@@ -93,7 +93,7 @@ export class StreamReader {
 
   /** Brings group and progress together: takes what is pending, in order, and what the group passed over. */
   async #prepare(): Promise<void> {
-    const { calls, log, source, stream } = this.#setup;
+    const { calls, log, onOlder, source, stream } = this.#setup;
     this.#progress = (await log.progress(source))[stream] ?? null;
     await calls.ensureGroup(this.#progress);
     const lastDelivered = (await calls.group())?.lastDelivered ?? '0-0';
@@ -104,8 +104,12 @@ export class StreamReader {
       return;
     }
     this.#reached = this.#progress;
-    await this.#checkForGap('again');
-    if (compareIds(lastDelivered, this.#progress) < 0) await calls.skipTo(this.#progress);
+    await this.#checkForGap();
+    if (compareIds(lastDelivered, this.#progress) < 0) {
+      const { lastId } = await calls.facts();
+      if (compareIds(lastId, this.#progress) < 0) onOlder(lastId, this.#progress);
+      await calls.skipTo(this.#progress);
+    }
     await this.#claimPending();
     await this.#takeUntil(lastDelivered);
     await this.#acknowledgePending();
@@ -180,7 +184,7 @@ export class StreamReader {
       this.#lagMs = 0;
       return;
     }
-    if (compareIds(first.id, this.#reached) > 0) await this.#closeHole(first.id);
+    if (compareIds(first.id, this.#reached) > 0) await this.#closeHole(first.id, read);
     await this.#take(read);
     if (read.length < this.#readMax) this.#lagMs = 0;
     else this.#lagMs = Math.max(0, this.#setup.clock.nowMicros() / 1000 - msOfId(this.#reached));
@@ -190,14 +194,11 @@ export class StreamReader {
    * A holder that was cut off may have been given entries that it will never take: they are before what this one was given. What is
    * before it and was reached shows that nothing is missing.
    */
-  async #closeHole(firstId: string): Promise<void> {
+  async #closeHole(firstId: string, read: readonly StreamEntry[]): Promise<void> {
     const before = await this.#setup.calls.idBefore(firstId);
     if (before === this.#reached) return;
-    if (before === undefined || compareIds(before, this.#reached) < 0) await this.#checkForGap('live', firstId);
-    else {
-      await this.#checkForGap('live');
-      await this.#takeUntil(before);
-    }
+    if (before === undefined || compareIds(before, this.#reached) < 0) await this.#checkForGap(read);
+    else await this.#takeUntil(before);
   }
 
   async #take(entries: readonly StreamEntry[]): Promise<void> {
@@ -226,25 +227,27 @@ export class StreamReader {
   }
 
   /**
-   * Whether entries behind what was reached are gone. From Redis 7.0 on it is known; before, where the oldest entry is a newer one, and
-   * time has passed without this source (`again`), some may be.
+   * Whether entries behind what was reached are gone: as many were added as the group was given and as are there, or some are missing.
+   * Where a Redis does not count them (6.2), some may be that were trimmed while nobody read. `read`: what the group was given last.
    */
-  async #checkForGap(when: 'again' | 'live', nextId?: string): Promise<void> {
+  async #checkForGap(read: readonly StreamEntry[] = []): Promise<void> {
     const { calls } = this.#setup;
     const firstId = await calls.firstId();
     if (firstId !== undefined && compareIds(firstId, this.#reached) <= 0) return;
-    const { lastDeletedId, lastId } = await calls.facts();
-    const until = nextId ?? firstId ?? lastId;
-    if (lastDeletedId === undefined) {
-      const isOpen = firstId !== undefined && when === 'again';
-      const isEmptied = firstId === undefined && compareIds(lastId, this.#reached) > 0;
-      if (isOpen) this.#tellGap(this.#reached, until, 'entries may have been trimmed');
-      else if (isEmptied) this.#tellGap(this.#reached, until, 'entries were trimmed or deleted');
+    // Sent together, so that nothing is added in between.
+    const [group, { added, lastId, length }] = await Promise.all([calls.group(), calls.facts()]);
+    const until = firstId ?? lastId;
+    const last = read.at(-1)?.id ?? this.#reached;
+    if (added === undefined || group?.read === undefined || group.lastDelivered !== last) {
+      const isOpen = firstId === undefined ? compareIds(lastId, this.#reached) > 0 : read.length === 0;
+      if (isOpen) this.#tellGap(this.#reached, until, 'entries may have been trimmed or deleted');
       return;
     }
-    if (compareIds(lastDeletedId, later(this.#reached, this.#toldDeleted)) <= 0) return;
-    this.#toldDeleted = lastDeletedId;
-    this.#tellGap(this.#reached, later(until, lastDeletedId), 'entries were trimmed or deleted');
+    const missing = added - (group.read - read.length) - length;
+    if (missing <= 0) return;
+    this.#tellGap(this.#reached, until, `${missing} entries were trimmed or deleted`);
+    // The group is told as well, and does not count them as waiting any more.
+    await calls.skipTo(last, added - (length - read.length));
   }
 
   #tellGap(fromId: string, toId: string, what: string): void {
