@@ -105,11 +105,9 @@ export class StreamReader {
     }
     this.#reached = this.#progress;
     await this.#checkForGap();
-    if (compareIds(lastDelivered, this.#progress) < 0) {
-      const { lastId } = await calls.facts();
-      if (compareIds(lastId, this.#progress) < 0) onOlder(lastId, this.#progress);
-      await calls.skipTo(this.#progress);
-    }
+    const { lastId } = await calls.facts();
+    if (compareIds(lastId, this.#progress) < 0) onOlder(lastId, this.#progress);
+    if (compareIds(lastDelivered, this.#progress) < 0) await calls.skipTo(this.#progress);
     await this.#claimPending();
     await this.#takeUntil(lastDelivered);
     await this.#acknowledgePending();
