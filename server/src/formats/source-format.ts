@@ -1,3 +1,4 @@
+import { LatchkeyError } from '@latchkey/client';
 import type { Command, Refusal } from '../commands/command.ts';
 import type { FormatChoice } from '../config/flow-settings.ts';
 import type { Settings } from '../config/settings.ts';
@@ -56,9 +57,21 @@ function adapterOf(
   };
 }
 
-/** The formats of all sources that read messages, by the name of the source. @throws LatchkeyError as `sourceFormat` */
+/** The formats of all sources that read messages, by the name of the source. @throws LatchkeyError `config-invalid` that names it */
 export function sourceFormats({ limits, sources }: Pick<Settings, 'limits' | 'sources'>): ReadonlyMap<string, Format> {
-  return new Map(
-    sources.flatMap((source) => ('format' in source ? [[source.name, sourceFormat(source, limits)] as const] : [])),
-  );
+  const formats = new Map<string, Format>();
+  for (const [index, source] of sources.entries()) {
+    if (!('format' in source)) continue;
+    try {
+      formats.set(source.name, sourceFormat(source, limits));
+    } catch (error) {
+      if (!(error instanceof LatchkeyError)) throw error;
+      const field = `sources[${index}].format`;
+      throw new LatchkeyError(error.code, `${field} of the source ${source.name}: ${error.message}`, {
+        field,
+        cause: error,
+      });
+    }
+  }
+  return formats;
 }
