@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { RedisPubsubSettings } from '../config/flow-settings.ts';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import { compileGlob } from '../shared/glob.ts';
-import { type SourceFormatSettings, sourceFormat } from './source-format.ts';
+import { type SourceFormatSettings, sourceFormat, sourceFormats } from './source-format.ts';
 
 const LIMITS = DEFAULT_SETTINGS.limits;
 
@@ -63,5 +64,19 @@ describe('the format of a source', () => {
   test('a refusal stays what it is', () => {
     const [refusal] = decoded({ keyPrefix: 'p', format: { kind: 'kvupdater' } }, { type: 'k' });
     assert.ok(refusal !== undefined && 'outcome' in refusal && refusal.code === 'event-invalid');
+  });
+
+  test('a template that can not be used is told with the setting and the source that has it', () => {
+    const place = { url: 'redis://x', sentinels: [], sentinelName: 'mymaster', caFile: '' };
+    const source = {
+      ...{ name: 'ems', kind: 'redis-pubsub', channels: ['c'], patterns: [], validate: false, ...place },
+      ...{ keyPrefix: '', late: 'refuse', recordEqual: false },
+      format: { kind: 'json', key: 'battery:{', omit: [], write: 'put', as: 'string' },
+    } as const;
+    const settings = { limits: LIMITS, sources: [source as RedisPubsubSettings] };
+    assert.throws(() => sourceFormats(settings), {
+      code: 'config-invalid',
+      message: /^sources\[0\]\.format of the source ems: .*battery:\{/,
+    });
   });
 });

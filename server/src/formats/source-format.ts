@@ -1,3 +1,4 @@
+import { LatchkeyError } from '@latchkey/client';
 import type { Command, Refusal } from '../commands/command.ts';
 import type { FormatChoice } from '../config/flow-settings.ts';
 import type { Settings } from '../config/settings.ts';
@@ -57,13 +58,22 @@ function adapterOf(
   };
 }
 
-/** The formats of all sources that read messages, by the name of the source. @throws LatchkeyError as `sourceFormat` */
+/** The formats of all sources that read messages, by the name of the source. @throws LatchkeyError `config-invalid` that names it */
 export function sourceFormats({ limits, sources }: Pick<Settings, 'limits' | 'sources'>): ReadonlyMap<string, Format> {
   const formats = new Map<string, Format>();
-  for (const source of sources) {
+  for (const [index, source] of sources.entries()) {
     if (!('format' in source)) continue;
-    const format = sourceFormat(source, limits);
-    formats.set(source.name, source.kind === 'redis-stream' ? entryTimeFormat(format) : format);
+    try {
+      const format = sourceFormat(source, limits);
+      formats.set(source.name, source.kind === 'redis-stream' ? entryTimeFormat(format) : format);
+    } catch (error) {
+      if (!(error instanceof LatchkeyError)) throw error;
+      const field = `sources[${index}].format`;
+      throw new LatchkeyError(error.code, `${field} of the source ${source.name}: ${error.message}`, {
+        field,
+        cause: error,
+      });
+    }
   }
   return formats;
 }

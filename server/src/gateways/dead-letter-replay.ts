@@ -34,7 +34,7 @@ export class DeadLetterReplay {
     const { id } = letter;
     const format = this.#formatFor(letter, message !== undefined);
     if (format instanceof LatchkeyError) return { kind: 'kept', id, error: format };
-    const { recordKey } = letter.coordinates;
+    const { channel, recordKey = channel } = letter.coordinates;
     const own = typeof recordKey === 'string' ? { recordKey } : {};
     const decoded = format.decode({ body: message ?? letter.message, headers: letter.headers, ...own });
     const commands = decoded.filter((command): command is Command => !('outcome' in command));

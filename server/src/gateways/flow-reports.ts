@@ -1,7 +1,7 @@
 import { formatMicros } from '../shared/timestamp.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source } from '../sources/source.ts';
-import type { FlowReports } from './gateway.ts';
+import type { Core, FlowReports } from './gateway.ts';
 
 /** What `/v1/status` shows of the sources and sinks of this process. */
 export function flowReports(parts: {
@@ -25,4 +25,12 @@ export function flowReports(parts: {
       return { name: sink.name, kind: sink.kind, ready: isReady, ...told, holder: isHolder, behind, written };
     }),
   };
+}
+
+/** Those of the whole server: they are in the process that owns the log, which is asked only where there are some. */
+export async function flowsOf(core: Core): Promise<FlowReports> {
+  const { sinks, sources } = core.settings;
+  if (core.workers === undefined || sinks.length + sources.length === 0 || !core.log.state().isReady)
+    return flowReports(core);
+  return (await core.workers.reports()).flows;
 }

@@ -32,22 +32,23 @@ export function trailAfter(trail: readonly string[], messages: readonly Pick<Hea
 
 /**
  * How many of the entries, from the first on, were taken when the trail was written; undefined where the last message of it is not
- * among them. Of several places that look alike it is the last one: what is left out then says the same again.
+ * among them. What was missed before a place is not compared. Of several places that look alike it is the last one: what is left out
+ * then says the same again.
  */
 export function takenOf(trail: readonly string[], entries: readonly Heard[]): number | undefined {
-  if (trail.length === 0) return undefined;
-  const messages = entries.flatMap((entry, index) => (entry.kind === 'message' ? [{ index, entry }] : []));
-  const digests = new Map<number, string>();
-  const digestAt = (place: number): string => {
-    const known = digests.get(place) ?? digestOf((messages[place] as { entry: HeardMessage }).entry);
-    digests.set(place, known);
-    return known;
+  const digests = new Map<Heard, string>();
+  const digestAt = (index: number): string | undefined => {
+    const entry = entries[index];
+    if (entry === undefined || entry.kind === 'gap') return undefined;
+    const digest = digests.get(entry) ?? digestOf(entry);
+    digests.set(entry, digest);
+    return digest;
   };
-  for (let place = messages.length - 1; place >= 0; place -= 1) {
-    const compared = Math.min(trail.length, place + 1);
-    let same = 0;
-    while (same < compared && digestAt(place - same) === trail[trail.length - 1 - same]) same += 1;
-    if (same === compared) return (messages[place] as { index: number }).index + 1;
+  for (let index = entries.length - 1; index >= 0; index -= 1) {
+    if (trail.length === 0 || digestAt(index) !== trail.at(-1)) continue;
+    let back = 1;
+    while (back < trail.length && digestAt(index - back) === trail[trail.length - 1 - back]) back += 1;
+    if (back === trail.length || digestAt(index - back) === undefined) return index + 1;
   }
   return undefined;
 }

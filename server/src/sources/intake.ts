@@ -226,10 +226,11 @@ function messagesOf(portion: readonly Decoded[], source: string): readonly Messa
 
 function letterOf({ coordinates, message }: Arrival, source: string): MessageOfCommands['letter'] {
   const { body, headers = {}, recordKey } = message;
-  // The letter is decoded again from its bytes and headers, so whatever else the format was given stands in its coordinates.
+  // The letter is decoded again from its bytes and headers, so what `{$key}` stands for is found in its coordinates.
+  const isThere = recordKey === undefined || coordinates.channel === recordKey;
   return {
     source,
-    coordinates: recordKey === undefined ? coordinates : { ...coordinates, recordKey },
+    coordinates: isThere ? coordinates : { ...coordinates, recordKey },
     message: body,
     headers,
   };

@@ -44,6 +44,7 @@ const KEEP_MS = 30_000;
 /** Who stands by holds what it heard in so many lives of a lease: longer than taking over takes. */
 const STANDBY_TTLS = 3;
 const LEASE_TTL_MS = 10_000;
+const CONNECT_MS = 2000;
 /** Of stopping: what was heard and waits gets so long to be taken. */
 const DRAIN_MS = 3000;
 
@@ -67,6 +68,7 @@ export class RedisPubsub implements Source {
   #keptMs = 0;
   #drainUntilMs = 0;
   #received = 0;
+  #hasWaited = false;
 
   constructor(parts: RedisPubsubParts) {
     const { clock, log, logger, noticeMs, settings } = parts;
@@ -177,10 +179,13 @@ export class RedisPubsub implements Source {
   async #work(holding: Holding): Promise<'ended'> {
     this.#holding = holding;
     try {
-      await this.#takeOver();
-      if (this.#kept === null) await this.#keepPlace(holding, 0);
+      // Its first connection may be there in a moment, which is no fault yet.
+      if (!this.#hasWaited && !this.#subscription.isUp) await this.#wake.wait(CONNECT_MS);
+      this.#hasWaited = true;
       // A node that hears has the better claim to the lease.
       if (!this.#subscription.isUp && this.#inbox.isEmpty) throw this.#unheard();
+      await this.#takeOver();
+      if (this.#kept === null) await this.#keepPlace(holding, 0);
       this.#loop.succeeded();
       while (!this.#mustEnd) {
         if (!this.#inbox.isEmpty) await this.#takeNext(holding);
