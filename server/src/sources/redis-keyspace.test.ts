@@ -4,6 +4,7 @@ import { afterEach, describe, test } from 'node:test';
 import { createClient } from '@redis/client';
 import type { RedisOptions } from '../../../test/support/redis.ts';
 import type { RedisKeyspaceSettings } from '../config/flow-settings.ts';
+import type { Log } from '../log/log.ts';
 import { neededFlags } from './redis-keyspace/notification-flags.ts';
 import type { RedisKeyspaceParts } from './redis-keyspace.ts';
 import { type KeyspaceProbe, makeKeyspaceProbe } from './redis-keyspace-probe.fixture.ts';
@@ -196,5 +197,141 @@ describe('the source redis-keyspace', { timeout: 120_000 }, () => {
     await probe.until('the reason', () => /permit/.test(String(source.state().reason)));
     assert.equal(source.state().isReady, false);
     assert.doesNotMatch(String(source.state().reason), /pw/);
+  });
+
+  test('20,000 keys are compared page by page, while what changes meanwhile is read', async () => {
+    const redis = await open({ notifications: 'KEA' });
+    const names = Array.from({ length: 20_000 }, (_, index) => `k.${index}`);
+    for (let at = 0; at < names.length; at += 2000)
+      await redis.command('MSET', ...names.slice(at, at + 2000).flatMap((name) => [name, 'v']));
+    let largest = 0;
+    const submit = probe.log.submit.bind(probe.log);
+    const counted = new Proxy(probe.log, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property, target);
+        if (property === 'submit')
+          return (batch: Parameters<typeof submit>[0]) => {
+            largest = Math.max(largest, batch.commands.length);
+            return submit(batch);
+          };
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const source = probe.makeSource({}, { log: counted });
+    await probe.until('progress', () => /of 20000 in that Redis/.test(String(source.state().reason)));
+    assert.equal(source.state().isReady, false);
+    await redis.command('SET', 'k.19999', 'changed');
+    await redis.command('SET', 'new', 'v');
+    await probe.until('the first scan', () => source.state().isReady);
+    await holds('k.19999', 'changed');
+    await holds('new', 'v');
+    assert.equal(probe.log.view.counts().keys, 20_001);
+    assert.ok(largest <= 1000, `${largest} observations in one step`);
+    assert.ok(probe.changes.length <= 20_003, `${probe.changes.length} changes`);
+    await redis.command('DEL', ...names.slice(0, 5000));
+    await probe.until('what was deleted', () => probe.log.view.counts().keys === 15_001);
+  });
+
+  test('more names than may wait are made up for by a scan, and that is told', async () => {
+    const redis = await open({ notifications: 'KEA' });
+    const source = await follow({ mode: 'keyevents' }, { noticedKeysMax: 50 });
+    await redis.command('MSET', ...Array.from({ length: 500 }, (_, index) => [`k.${index}`, 'v']).flat());
+    await probe.until('all of them', () => probe.log.view.counts().keys === 500);
+    assert.ok(probe.told.some((line) => /more than 50 keys wait to be read, so all of them are compared/.test(line)));
+    await redis.command('DEL', ...Array.from({ length: 400 }, (_, index) => `k.${index}`));
+    await probe.until('what was deleted', () => probe.log.view.counts().keys === 100);
+    await probe.until('no lag', () => source.state().lagMs === 0);
+  });
+
+  test('a key that changes a thousand times is read as often as the log takes it, and ends right', async () => {
+    const redis = await open();
+    await follow();
+    await Promise.all(Array.from({ length: 1000 }, () => redis.command('INCR', 'counter')));
+    await holds('counter', '1000');
+    const values = probe.changes.map((line) => Number(line.split('=')[1]));
+    assert.deepEqual(
+      values,
+      values.toSorted((one, other) => one - other),
+    );
+    assert.ok(values.length <= 1000);
+  });
+
+  test('whoever takes over compares everything, and one node at a time submits', async () => {
+    const redis = await open();
+    const as = (node: string) => {
+      const own: Partial<Log> = {
+        node,
+        leases: { acquire: (name, _, ttlMs) => probe.log.leases.acquire(name, node, ttlMs) },
+      };
+      return new Proxy(probe.log, {
+        get(target, property) {
+          const value: unknown = own[property as keyof typeof own] ?? Reflect.get(target, property, target);
+          return typeof value === 'function' && !(property in own) ? value.bind(target) : value;
+        },
+      });
+    };
+    const first = await follow({}, { log: as('a'), leaseTtlMs: 300 });
+    const second = probe.makeSource({}, { log: as('b'), leaseTtlMs: 300 });
+    await probe.until('a standby', () => second.state().isReady);
+    for (let value = 1; value <= 20; value += 1) await redis.command('SET', 'a', value);
+    await holds('a', '20');
+    const closed = first.close();
+    await redis.command('SET', 'b', '1');
+    await redis.command('DEL', 'a');
+    await closed;
+    await probe.until('another holder', () => second.state().isHolder && second.state().isReady);
+    await redis.command('SET', 'c', '1');
+    await holds('c', '1');
+    assert.deepEqual([probe.value('a'), probe.value('b')], [undefined, '1']);
+    assert.equal(probe.changes.filter((line) => line.startsWith('b=')).length, 1);
+  });
+
+  test('bytes, long values and odd names are as they are, or told', async () => {
+    const redis = await open({ notifications: 'KEA' });
+    const client = createClient({ url: redis.url, RESP: 2 });
+    await client.connect();
+    try {
+      await client.sendCommand(['SET', 'bytes', Buffer.from([0, 255, 10])]);
+      await client.sendCommand(['SET', Buffer.from([0x6b, 0xff]), 'x']);
+      await client.sendCommand(['SET', 'long', 'x'.repeat(2 * 1024 * 1024)]);
+      await client.sendCommand(['HSET', 'hash', 'f', Buffer.from([0xff])]);
+      await client.sendCommand(['SET', 'a b"ü\u2028', '{"x":1}']);
+      const source = await follow();
+      assert.deepEqual(probe.log.view.get('bytes')?.value?.data, Buffer.from([0, 255, 10]));
+      assert.equal(probe.value('a b"ü\u2028'), '{"x":1}');
+      assert.equal(probe.log.view.counts().keys, 2);
+      assert.equal(source.state().skipped, 3);
+      const warned = probe.told.filter((line) => /not followed/.test(line)).join();
+      for (const what of [/limits\.valueBytesMax/, /fields that are no UTF-8/, /limits\.keyBytesMax/])
+        assert.match(warned, what);
+      await client.sendCommand(['SET', 'long', 'short']);
+      await holds('long', 'short');
+    } finally {
+      client.destroy();
+    }
+  });
+
+  test('the same keys with their expiries make no change when they are compared again', async () => {
+    const redis = await open();
+    for (let index = 0; index < 50; index += 1) {
+      await redis.command('SET', `e.${index}`, `{"n": ${index}}`, 'PX', 100_000 + index * 7);
+      await redis.command('HSET', `h.${index}`, ...Array.from({ length: 20 }, (_, at) => [`f${at}`, at]).flat());
+    }
+    const source = await follow();
+    const before = probe.changes.length;
+    for (let round = 0; round < 3; round += 1) {
+      const scans = Number(source.state().scans);
+      await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await probe.until('another scan', () => Number(source.state().scans) > scans && source.state().isReady);
+    }
+    assert.equal(probe.changes.length, before);
+  });
+
+  test('closes at once, also while the Redis does not answer', async () => {
+    const redis = await open();
+    const source = await follow();
+    redis.pause();
+    await source.close();
+    assert.equal(source.state().isHolder, false);
   });
 });
