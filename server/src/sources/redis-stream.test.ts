@@ -16,7 +16,7 @@ import { makeWallClockLog, type WallClockLog } from './wall-clock-log.fixture.ts
 const LEASE_TTL_MS = 300;
 
 for (const { path, version } of redisPrograms()) {
-  describe(`the source redis-stream on Redis ${version}`, { timeout: 120_000 }, () => {
+  describe(`the source redis-stream on Redis ${version}`, { timeout: 300_000 }, () => {
     let probe: StreamProbe;
     let wall: WallClockLog;
     let sources: RedisStream[] = [];
