@@ -9,6 +9,7 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
+import { redisPubsubLatency } from './redis-pubsub-latency.ts';
 import { resume } from './resume.ts';
 import { shortAbsence } from './short-absence.ts';
 import { snapshot } from './snapshot.ts';
@@ -24,6 +25,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'far-behind', measure: farBehind, repeatsMax: 1 },
   { name: 'short-absence', measure: shortAbsence },
   { name: 'latency', measure: latency },
+  { name: 'redis-pubsub-latency', measure: redisPubsubLatency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
   { name: 'snapshot', measure: snapshot },
