@@ -326,6 +326,19 @@ for (const { path, version } of redisPrograms()) {
       assert.equal(wall.log.view.get('x.a')?.updated.micros, 1_700_000_000_000_003);
     });
 
+    test('the rights that docs/sources.md names are enough, and what is missing of them is told', async () => {
+      const users = ['user ems on >pw ~s +@stream +@connection', 'user weak on >pw ~s +@read +@connection'];
+      const redis = await open({ acl: users });
+      const as = (user: string) => redis.url.replace('redis://', `redis://${user}:pw@`);
+      const weak = make({ url: as('weak'), name: 'weak', group: 'weak' });
+      await eventually('the reason', () => /does not permit reading to this user/.test(String(weak.state().reason)));
+      assert.equal(weak.state().isReady, false);
+      await start({ url: as('ems') });
+      await probe.send('a=1');
+      await has('a=1');
+      await settled();
+    });
+
     test('closes at once, also while the Redis does not answer', async () => {
       const redis = await open();
       const source = await start();
