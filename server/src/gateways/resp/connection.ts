@@ -15,7 +15,7 @@ import { isRefusal } from '../../shared/refusal.ts';
 import { admit } from './admission.ts';
 import { type Answered, type Arguments, type Call, CommandError, type CommandSpec, type WriteReply } from './call.ts';
 import type { Client } from './client.ts';
-import { commandOf } from './commands.ts';
+import { CommandFinder, commandOf } from './commands.ts';
 import { errorText, unexpectedText } from './error-reply.ts';
 import { entryOf } from './outcome-entry.ts';
 import type { Output } from './output.ts';
@@ -69,6 +69,7 @@ export class Connection implements Call {
   /** What came meanwhile. */
   readonly #chunks: Buffer[] = [];
   #bufferedBytes = 0;
+  readonly #commands = new CommandFinder();
   #fault: ProtocolError | undefined;
   #idle: (() => void) | undefined;
 
@@ -184,6 +185,7 @@ export class Connection implements Call {
     this.#isRunning = true;
     this.writer.protocol = this.client.protocol;
     this.writer.clear();
+    this.client.lastAtMs = this.core.clock.monotonicMs();
     try {
       this.#runRequests();
     } catch (error) {
@@ -216,14 +218,12 @@ export class Connection implements Call {
 
   #dispatch(): void {
     const { client, core } = this;
-    const name = this.#reader.latin1(0);
-    const spec = commandOf(name);
+    const spec = this.#commands.find(this.#reader);
     if (spec?.flags.includes('barrier') === true && this.#turn !== undefined) {
       this.#isHeld = true;
       return;
     }
     core.stats.commands += 1;
-    client.lastAtMs = core.clock.monotonicMs();
     const found = admit(this.#reader, spec, client);
     if (typeof found === 'object') {
       client.lastCommand = found.name;
