@@ -19,7 +19,7 @@ import type { LocalDeadLetters } from './local-dead-letters.ts';
 import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
 import type { LocalLeases } from './local-leases.ts';
 import type { LocalProgress } from './local-progress.ts';
-import type { Batch } from './log.ts';
+import type { Batch, Found } from './log.ts';
 import type { Stage } from './stage.ts';
 
 export interface BatchParts {
@@ -70,7 +70,7 @@ export class BatchRun {
    * may still fail, and decided again.
    */
   get isPlain(): boolean {
-    if (this.#mustFitOneStep || this.batch.sender !== undefined) return false;
+    if (this.#mustFitOneStep || this.batch.sender !== undefined || this.batch.ifUnchanged !== undefined) return false;
     return this.batch.commands.every(
       (command) => 'outcome' in command || (command.op !== 'removeMatching' && command.idempotencyKey === undefined),
     );
@@ -94,6 +94,7 @@ export class BatchRun {
         this.outcomes.push(...repeat);
         return 'done';
       }
+      this.#checkUnchanged(stage);
       const result = this.#mustFitOneStep ? this.#runWhole(stage) : this.#runPart(stage);
       if (result === 'done') this.#rememberSender(stage);
       return result;
@@ -283,6 +284,24 @@ export class BatchRun {
         field: 'fence',
       },
     );
+  }
+
+  /** Before the first of its commands is decided: what they do is no change by somebody else. */
+  #checkUnchanged(stage: Stage): void {
+    const { ifUnchanged } = this.batch;
+    if (ifUnchanged === undefined || this.#next > 0 || this.#removal !== undefined) return;
+    const changed = ifUnchanged.find((found) => !this.#isAsFound(found, stage));
+    if (changed === undefined) return;
+    const message = `The key ${changed.key} has changed since it was read; read it again, then repeat.`;
+    throw new LatchkeyError('conflict', message, { field: 'ifUnchanged' });
+  }
+
+  #isAsFound({ isLive: wasLive, key, version }: Found, stage: Stage): boolean {
+    const last = stage.get(key);
+    // A removal that was found may have been collected since.
+    if (last === undefined || version === undefined) return last === undefined && !wasLive;
+    if (last.partition !== version.partition || last.offset !== version.offset) return false;
+    return isLive(last, stage.nowMicros) === wasLive && this.#contextOf(stage).holdsVersion(version);
   }
 
   #senderName(): string | undefined {

@@ -9,11 +9,20 @@
 import type { Socket } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import type { Command, Outcome } from '../../commands/command.ts';
+import type { Found } from '../../log/log.ts';
 import type { Change } from '../../shared/change.ts';
 import type { Publication } from '../../shared/channels.ts';
 import { isRefusal } from '../../shared/refusal.ts';
 import { admit } from './admission.ts';
-import { type Answered, type Arguments, type Call, CommandError, type CommandSpec, type WriteReply } from './call.ts';
+import {
+  type Answered,
+  type Arguments,
+  type Call,
+  CommandError,
+  type CommandSpec,
+  NOT_ALLOWED,
+  type WriteReply,
+} from './call.ts';
 import type { Client } from './client.ts';
 import { CommandFinder, commandOf } from './commands.ts';
 import { errorText, unexpectedText } from './error-reply.ts';
@@ -105,8 +114,7 @@ export class Connection implements Call {
       const { access, log } = this.core;
       const nowMicros = log.view.nowMicros();
       const entries = keys.map((key) => {
-        if (!access.allowed(this.client.principal, 'read', key))
-          throw new CommandError('NOPERM This principal may not read that key. (forbidden)');
+        if (!access.allowed(this.client.principal, 'read', key)) throw new CommandError(NOT_ALLOWED);
         return liveOf(log.view.get(key), nowMicros);
       });
       write(this.writer, entries);
@@ -120,7 +128,7 @@ export class Connection implements Call {
   }
 
   write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): Answered {
-    this.#turn ??= new Turn(false);
+    this.#turn ??= new Turn();
     this.#turn.add(commands, write);
     return 'answered';
   }
@@ -134,15 +142,15 @@ export class Connection implements Call {
     return 'answered';
   }
 
-  transact(requests: readonly Arguments[]): Answered {
-    const turn = new Turn(true);
+  transact(requests: readonly Arguments[], watched: readonly Found[]): Answered {
+    const turn = new Turn(watched);
     this.#turn = turn;
     for (const args of requests) {
       this.args = args;
       this.#obey(commandOf(args.latin1(0)) as CommandSpec);
     }
     this.args = this.#reader;
-    if (turn.commands.length > 0) return 'answered';
+    if (turn.commands.length > 0 || watched.length > 0) return 'answered';
     this.#turn = undefined;
     this.#settle(turn, []);
     return 'answered';
@@ -262,16 +270,7 @@ export class Connection implements Call {
   #submit(turn: Turn): void {
     this.#turn = undefined;
     this.#isBusy = true;
-    const { client, core } = this;
-    const batch = { commands: turn.commands, principal: client.principal, origin: client.origin };
-    const submitted = turn.isTransaction
-      ? core.log.submit({ ...batch, oneStep: true }).catch((error: unknown) => {
-          // Bigger than a step: in its place, and in as many steps as it takes.
-          if (error instanceof LatchkeyError && error.code === 'batch-too-big') return core.log.submit(batch);
-          throw error;
-        })
-      : core.log.submit(batch);
-    submitted.then(
+    turn.submit(this.core.log, this.client).then(
       ({ outcomes }) => this.#resume(() => this.#settle(turn, outcomes)),
       (error: unknown) => this.#resume(() => this.#fail(turn, error)),
     );
@@ -295,7 +294,8 @@ export class Connection implements Call {
   /** Nothing of the turn was kept; what it did not ask of the log is answered all the same. */
   #fail(turn: Turn, error: unknown): void {
     if (turn.isTransaction) {
-      this.#sayError(error);
+      if (error instanceof LatchkeyError && error.code === 'conflict') this.writer.nullArray();
+      else this.#sayError(error);
       return;
     }
     turn.settle([], ({ commands, write }) => {
