@@ -8,10 +8,23 @@ const CONNECT_TIMEOUT_MS = 5000;
 
 export interface RawClient {
   connect(): Promise<unknown>;
+  /** As `pSubscribe`, to exactly those channels. */
+  subscribe(
+    channels: string[],
+    listener: (message: Buffer, channel: Buffer) => unknown,
+    isBinary: true,
+  ): Promise<unknown>;
   destroy(): void;
   readonly isReady: boolean;
   sendCommand(args: readonly Argument[], options?: object): Promise<Reply>;
-  on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown;
+  /** `invalidate` tells a key that changed, or null for all of them; of a client with `hasInvalidations`. */
+  on(event: 'error' | 'end' | 'invalidate', listener: (told?: unknown) => void): unknown;
+  /** The listener is given bytes. */
+  pSubscribe(
+    pattern: string,
+    listener: (message: Buffer, channel: Buffer) => unknown,
+    isBinary: true,
+  ): Promise<unknown>;
 }
 
 export interface ClientChoices {
