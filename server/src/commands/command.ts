@@ -67,6 +67,8 @@ export type ObserveCommand = {
   /** Where it was found as a hash; `found` is then the JSON object of its fields. */
   readonly as?: 'hash';
   readonly expires?: number;
+  /** How it went, where that is known of a key that is not there; absent: somebody deleted it. */
+  readonly reason?: 'expired' | 'evicted';
 } & Keyed;
 /** Expanded by the log into removes of the keys present at decision time; not atomic as a whole. */
 export interface RemoveMatchingCommand {

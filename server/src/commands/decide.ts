@@ -171,16 +171,20 @@ function mayMove(
 function decideObserve(before: Before, command: ObserveCommand, context: DecideContext): Answer {
   const { live } = before;
   const isGone = command.found === undefined || (command.expires !== undefined && command.expires <= context.now);
-  if (command.found === undefined || isGone) {
-    return decideRemove(before, { op: 'remove', key: command.key }, context);
-  }
-  if (live?.value === undefined || live.as !== command.as || !isSameBytes(live.value, command.found)) {
+  if (command.found === undefined || isGone) return observedGone(before, command, context);
+  if (live?.value === undefined || live.as !== command.as || !isSameFound(live.value, command)) {
     const { as, expires, found } = command;
     return applied(before, {}, writeDraft(before, command, context, found, as, undefined, expires));
   }
   // Where the key lives, its expiry is counted in milliseconds.
   if (millis(live.expires) === millis(command.expires)) return duplicate(before, {});
   return { draft: withExpiry(live, command.expires, context), outcome: { outcome: 'applied' } };
+}
+
+function observedGone(before: Before, { key, reason }: ObserveCommand, context: DecideContext): Answer {
+  const { live } = before;
+  if (live === undefined || reason === undefined) return decideRemove(before, { op: 'remove', key }, context);
+  return applied(before, {}, { ...expiredDraft(live, context.now), reason, origin: context.origin });
 }
 
 /** What no entry could change. */
@@ -325,10 +329,19 @@ function conflict({ live }: Before): Answer {
   return { outcome: { outcome: 'conflict', entry: live } };
 }
 
-/** What a source found has no content type of its own: only the bytes can be compared. */
-function isSameBytes(one: Payload, other: Payload): boolean {
-  if (one.kind !== 'binary' && other.kind !== 'binary') return one.data === other.data;
-  return payloadToBytes(one).equals(payloadToBytes(other));
+/** What a source found has no content type of its own, so bytes are compared; a hash is the same in any order of its fields. */
+function isSameFound(one: Payload, { as, found }: ObserveCommand): boolean {
+  const other = found as Payload;
+  if (one.kind === 'binary' || other.kind === 'binary') return payloadToBytes(one).equals(payloadToBytes(other));
+  if (one.data === other.data) return true;
+  return as === 'hash' && one.kind === 'json' && other.kind === 'json' && isSameFields(one.data, other.data);
+}
+
+function isSameFields(one: string, other: string): boolean {
+  const fields = flatFields(one);
+  const others = flatFields(other);
+  if (fields === undefined || others === undefined || fields.size !== others.size) return false;
+  return [...fields].every(([name, value]) => others.get(name) === value);
 }
 
 function millis(micros: number | undefined): number | undefined {

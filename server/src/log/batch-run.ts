@@ -15,6 +15,7 @@ import type { Access } from '../shared/access.ts';
 import { type Change, isLive } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import type { View } from '../view/view.ts';
+import { lettersOfRefused } from './dead-letter.ts';
 import type { LocalDeadLetters } from './local-dead-letters.ts';
 import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
 import type { LocalLeases } from './local-leases.ts';
@@ -122,12 +123,12 @@ export class BatchRun {
     const isFresh = stage.isEmpty;
     this.#checkFence();
     if (this.batch.progress !== undefined) this.#parts.progress.advance(stage, this.batch.progress);
-    if (this.batch.deadLetters !== undefined) this.#parts.deadLetters.stage(stage, this.batch.deadLetters);
     for (const command of this.batch.commands) {
       const outcome = this.#wholeOutcomeOf(command, stage);
       this.outcomes.push(outcome);
       if (stage.isOversized(mark)) throw tooBig();
     }
+    this.#stageDeadLetters(stage);
     if (this.batch.atomic === true && this.outcomes.some(isFailure)) {
       stage.rollback(mark);
       this.outcomes.forEach((outcome, index) => {
@@ -141,6 +142,15 @@ export class BatchRun {
       return 'more';
     }
     return 'done';
+  }
+
+  #stageDeadLetters(stage: Stage): void {
+    if (this.batch.deadLetters === undefined) return;
+    const { ifRefused = [], ...ops } = this.batch.deadLetters;
+    const refused = lettersOfRefused(ifRefused, this.outcomes);
+    const add = refused.length === 0 ? ops.add : [...(ops.add ?? []), ...refused];
+    if (add !== undefined || ops.drop !== undefined || ops.countReplay !== undefined)
+      this.#parts.deadLetters.stage(stage, add === undefined ? ops : { ...ops, add });
   }
 
   #wholeOutcomeOf(command: Command | Refusal, stage: Stage): Outcome {

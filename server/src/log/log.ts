@@ -2,7 +2,7 @@ import type { Position, Version } from '@latchkey/client';
 import type { Command, Outcome, Refusal } from '../commands/command.ts';
 import type { Principal } from '../shared/access.ts';
 import type { View } from '../view/view.ts';
-import type { DeadLetterDraft, DeadLetters } from './dead-letter.ts';
+import type { DeadLetterDraft, DeadLetters, MessageOfCommands } from './dead-letter.ts';
 import type { Leases } from './lease.ts';
 
 /** A source's own offset in one of its partitions, moved by compare-and-set in the step that makes the batch durable. */
@@ -40,6 +40,8 @@ export interface Batch {
   readonly fence?: { readonly lease: string; readonly number: number };
   readonly deadLetters?: {
     readonly add?: readonly DeadLetterDraft[];
+    /** Messages that the commands were made of: those of which a command is refused, here or when it is decided, are added. */
+    readonly ifRefused?: readonly MessageOfCommands[];
     readonly drop?: readonly string[];
     readonly countReplay?: readonly string[];
   };

@@ -1,6 +1,7 @@
 import type { Command, Outcome, PutCommand } from '../../commands/command.ts';
 import { type Change, payloadBytes } from '../../shared/change.ts';
 import { payloadToBytes, refuseValueSize } from '../../shared/payload.ts';
+import { payloadOfBytes } from '../../shared/redis/plain-value.ts';
 import {
   isTimeUnit,
   keyAt,
@@ -21,7 +22,7 @@ import {
   WRONG_TYPE,
 } from './call.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import { liveOf, payloadOfBytes } from './stored-value.ts';
+import { liveOf } from './stored-value.ts';
 import { writeValue } from './value-replies.ts';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
