@@ -70,7 +70,7 @@ export interface KeyWrite {
   /**
    * What must be found there before anything is written; a key that differs is answered in `reread`.
    * `known`: the log has a head for it: anything but a foreign type. `unseen`: the log never had it: it must be absent.
-   * `as-found`: exactly this (an observation).
+   * `as-found`: exactly this (an observation); also a foreign type, with `none` as the write.
    */
   readonly expects: { readonly kind: 'known' } | { readonly kind: 'unseen' } | { readonly kind: 'as-found'; readonly found: Found };
 }
@@ -82,6 +82,10 @@ export interface AppendRequest {
   readonly keys: readonly KeyWrite[];
   /** All must hold. */
   readonly fences: readonly { readonly lease: string; readonly number: number }[];
+  /** With `record.tombstoneFloor`: the keys whose tombstones go. */
+  readonly collected: readonly string[];
+  /** With `record.epoch` on an empty Redis: the epochs that the log had before, oldest first, and goes on from. */
+  readonly epochs: readonly { readonly id: string; readonly first: number }[];
   /** Of this process's run; `sequence` grows by one with each append that is new (not with a repeat of one whose reply was lost). */
   readonly writer: { readonly incarnation: string; readonly sequence: number };
   /** After 5 lost races: others wait up to 50 ms. */
@@ -100,7 +104,12 @@ export type AppendAnswer =
   /** These keys hold a list, set…; nothing was written. */
   | { readonly kind: 'wrong-type'; readonly keys: readonly { readonly key: string; readonly type: string }[] }
   | { readonly kind: 'fenced'; readonly lease: string; readonly current: number }
-  /** The record's `now` is ahead of the server's time, or more than 1 s behind it. */
+  /**
+   * The server's run is not the head's, and the record begins no epoch; or the record begins one for a run that is not the server's.
+   * The append that begins one takes `head.runId` as it is, and `record.epoch`.
+   */
+  | { readonly kind: 'other-run'; readonly runId: string }
+  /** The record's `now` is ahead of both the server's time and the head's `now`, or more than 1 s behind the server's time and the head's. */
   | { readonly kind: 'untimely'; readonly serverMicros: number }
   /** Another node has the turn. */
   | { readonly kind: 'turn'; readonly waitMs: number };
@@ -110,7 +119,10 @@ export interface RefillPage {
   /** The head when the page was read. */
   readonly head: Head;
   readonly entries: readonly {
-    /** The head of the key; `value` is absent, it is in `found`. */
+    /**
+     * Where `isAsWritten`, the whole last change of the key, its value as it was written (content type too; of a hash the exact JSON
+     * text, for fields alone don't tell `5` from `"5"`). Else `value` is absent.
+     */
     readonly change: Change;
     readonly found: Found;
     /** Whether `found` is what the log last wrote or observed there (by digest). */
