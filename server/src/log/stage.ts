@@ -39,10 +39,11 @@ export class Stage {
   #below: Stage | undefined;
   #bytes = 0;
 
-  constructor(view: StageView, below?: Stage) {
+  /** `base`: the offset to go on from, where it is not the head of what it lies on. */
+  constructor(view: StageView, below?: Stage, base?: number) {
     this.#view = view;
     this.#below = below;
-    this.#base = below === undefined ? view.head(this.#partition) : below.head;
+    this.#base = base ?? (below === undefined ? view.head(this.#partition) : below.head);
     this.nowMicros = view.nowMicros();
   }
 
@@ -90,6 +91,11 @@ export class Stage {
     if (staged !== undefined) return staged;
     if (this.#read?.key !== key) this.#read = { key, entry: this.#view.before(key), isWhole: false };
     return this.#read.entry;
+  }
+
+  /** Whether this step, or the one below, changes the key. */
+  changes(key: string): boolean {
+    return this.#staged(key) !== undefined;
   }
 
   /** A change of this step, or of the one below. */

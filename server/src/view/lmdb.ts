@@ -8,7 +8,7 @@ import { Announcements } from './announcements.ts';
 import { bytesOf, isElsewhere, writeBeside } from './beside.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { prepareDirectory, readEpochs } from './environment.ts';
-import { LogClock, type LogTime } from './log-clock.ts';
+import { LogClock } from './log-clock.ts';
 import { PlacedEntry } from './place.ts';
 import { ViewReads } from './reads.ts';
 import { RecentChanges } from './recent-changes.ts';
@@ -21,6 +21,7 @@ import type {
   Due,
   ListOptions,
   ListPage,
+  LogTime,
   Placed,
   ScanOptions,
   ScanPage,

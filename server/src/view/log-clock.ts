@@ -1,12 +1,5 @@
 import type { Clock } from '../shared/clock.ts';
-
-/** The log's `now`. A log that is told the time by another machine has one of its own. */
-export interface LogTime {
-  /** Integer microseconds since 1970; never less than before. */
-  nowMicros(): number;
-  /** Takes over what was given out elsewhere: no reading from now on is below it. */
-  raise(nowMicros: number): void;
-}
+import type { LogTime } from './view.ts';
 
 /**
  * The log's `now`: the wall clock, made never to go back. Where the wall clock is behind what was already given out (it jumped, or

@@ -156,6 +156,14 @@ export interface Step {
   readonly onFlushing?: () => void;
 }
 
+/** The log's `now`. A log that is told the time by another machine has one of its own. */
+export interface LogTime {
+  /** Integer microseconds since 1970; never less than before. */
+  nowMicros(): number;
+  /** Takes over what was given out elsewhere: no reading from now on is below it. */
+  raise(nowMicros: number): void;
+}
+
 /** An entry whose expiry or freshness is due. */
 export interface Due {
   readonly kind: 'expiry' | 'valid';
