@@ -1,5 +1,13 @@
 import type { Clock } from '../shared/clock.ts';
 
+/** The log's `now`. A log that is told the time by another machine has one of its own. */
+export interface LogTime {
+  /** Integer microseconds since 1970; never less than before. */
+  nowMicros(): number;
+  /** Takes over what was given out elsewhere: no reading from now on is below it. */
+  raise(nowMicros: number): void;
+}
+
 /**
  * The log's `now`: the wall clock, made never to go back. Where the wall clock is behind what was already given out (it jumped, or
  * another machine wrote this directory), time goes on at half its speed until the wall clock has caught up, so that nothing that
@@ -7,7 +15,7 @@ import type { Clock } from '../shared/clock.ts';
  *
  * Invariant: each reading is at least the one before.
  */
-export class LogClock {
+export class LogClock implements LogTime {
   readonly #clock: Clock;
   #last: number;
   #lastMonotonicMs: number;

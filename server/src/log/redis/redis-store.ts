@@ -43,7 +43,11 @@ export interface LogRecord {
 export type Found =
   | { readonly kind: 'absent' }
   | { readonly kind: 'string'; readonly data: Buffer; readonly expires: number | undefined }
-  | { readonly kind: 'hash'; readonly fields: readonly (readonly [field: Buffer, value: Buffer])[]; readonly expires: number | undefined }
+  | {
+      readonly kind: 'hash';
+      readonly fields: readonly (readonly [field: Buffer, value: Buffer])[];
+      readonly expires: number | undefined;
+    }
   /** A list, set, stream…: never written, never read. */
   | { readonly kind: 'foreign'; readonly type: string };
 
@@ -70,9 +74,12 @@ export interface KeyWrite {
   /**
    * What must be found there before anything is written; a key that differs is answered in `reread`.
    * `known`: the log has a head for it: anything but a foreign type. `unseen`: the log never had it: it must be absent.
-   * `as-found`: exactly this (an observation).
+   * `as-found`: exactly this (an observation); also a foreign type, with `none` as the write.
    */
-  readonly expects: { readonly kind: 'known' } | { readonly kind: 'unseen' } | { readonly kind: 'as-found'; readonly found: Found };
+  readonly expects:
+    | { readonly kind: 'known' }
+    | { readonly kind: 'unseen' }
+    | { readonly kind: 'as-found'; readonly found: Found };
 }
 
 export interface AppendRequest {
@@ -82,6 +89,10 @@ export interface AppendRequest {
   readonly keys: readonly KeyWrite[];
   /** All must hold. */
   readonly fences: readonly { readonly lease: string; readonly number: number }[];
+  /** With `record.tombstoneFloor`: the keys whose tombstones go. */
+  readonly collected: readonly string[];
+  /** With `record.epoch` on an empty Redis: the epochs that the log had before, oldest first, and goes on from. */
+  readonly epochs: readonly { readonly id: string; readonly first: number }[];
   /** Of this process's run; `sequence` grows by one with each append that is new (not with a repeat of one whose reply was lost). */
   readonly writer: { readonly incarnation: string; readonly sequence: number };
   /** After 5 lost races: others wait up to 50 ms. */
@@ -100,7 +111,12 @@ export type AppendAnswer =
   /** These keys hold a list, set…; nothing was written. */
   | { readonly kind: 'wrong-type'; readonly keys: readonly { readonly key: string; readonly type: string }[] }
   | { readonly kind: 'fenced'; readonly lease: string; readonly current: number }
-  /** The record's `now` is ahead of the server's time, or more than 1 s behind it. */
+  /**
+   * The server's run is not the head's, and the record begins no epoch; or the record begins one for a run that is not the server's.
+   * The append that begins one takes `head.runId` as it is, and `record.epoch`.
+   */
+  | { readonly kind: 'other-run'; readonly runId: string }
+  /** The record's `now` is ahead of both the server's time and the head's `now`, or more than 1 s behind the server's time and the head's. */
   | { readonly kind: 'untimely'; readonly serverMicros: number }
   /** Another node has the turn. */
   | { readonly kind: 'turn'; readonly waitMs: number };
@@ -110,7 +126,10 @@ export interface RefillPage {
   /** The head when the page was read. */
   readonly head: Head;
   readonly entries: readonly {
-    /** The head of the key; `value` is absent, it is in `found`. */
+    /**
+     * Where `isAsWritten`, the whole last change of the key, its value as it was written (content type too; of a hash the exact JSON
+     * text, for fields alone don't tell `5` from `"5"`). Else `value` is absent.
+     */
     readonly change: Change;
     readonly found: Found;
     /** Whether `found` is what the log last wrote or observed there (by digest). */
@@ -128,7 +147,9 @@ export interface ServerFacts {
   readonly maxmemoryPolicy: string;
   readonly maxmemoryBytes: number;
   /** `appendonly`, `appendfsync` and `save`; undefined where CONFIG is not allowed. */
-  readonly persistence: { readonly appendonly: boolean; readonly appendfsync: string; readonly save: string } | undefined;
+  readonly persistence:
+    | { readonly appendonly: boolean; readonly appendfsync: string; readonly save: string }
+    | undefined;
   readonly role: string;
   readonly connectedReplicas: number;
 }
@@ -149,15 +170,24 @@ export interface RedisStore {
   /** Waits until so many replicas have what was written; how many have. */
   waitForReplicas(count: number, timeoutMs: number): Promise<number>;
   /** Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. */
-  tail(after: Head, options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal }): Promise<readonly LogRecord[] | 'behind'>;
+  tail(
+    after: Head,
+    options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal },
+  ): Promise<readonly LogRecord[] | 'behind'>;
   refill(after: number, options: { readonly entriesMax: number; readonly bytesMax: number }): Promise<RefillPage>;
   /** All of the tables, page by page. */
-  refillTables(cursor: string | undefined): Promise<{ readonly writes: readonly TableWrite[]; readonly next: string | undefined }>;
+  refillTables(
+    cursor: string | undefined,
+  ): Promise<{ readonly writes: readonly TableWrite[]; readonly next: string | undefined }>;
   find(keys: readonly string[]): Promise<readonly Found[]>;
   /** The fence, or undefined while another holder's has not run out. The same holder prolongs its own. */
   lease(name: string, holder: string, ttlMs: number): Promise<number | undefined>;
   releaseLease(name: string, holder: string): Promise<void>;
   /** For `rebuild`: nodes tell how far they know the log, and hear of the others. */
-  register(node: string, known: { readonly epoch: string; readonly offset: number }, ttlMs: number): Promise<readonly { readonly node: string; readonly epoch: string; readonly offset: number }[]>;
+  register(
+    node: string,
+    known: { readonly epoch: string; readonly offset: number },
+    ttlMs: number,
+  ): Promise<readonly { readonly node: string; readonly epoch: string; readonly offset: number }[]>;
   close(): Promise<void>;
 }
