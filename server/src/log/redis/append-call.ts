@@ -22,20 +22,35 @@ export interface AppendCall {
 
 const OFFSET_DIGITS = 16;
 
-/** What an append is for the script: its KEYS and ARGV. `runId` is of the server that gets it. */
-export function appendCall(request: AppendRequest, names: KeyNames, bounds: StreamBounds, runId: string): AppendCall {
+/** Where an append goes. */
+export interface AppendPlace {
+  readonly names: KeyNames;
+  readonly bounds: StreamBounds;
+  /** Of the server that gets it. */
+  readonly runId: string;
+  /** By how much the log's time is ahead of the server's. */
+  readonly shiftMicros: number;
+}
+
+/** What an append is for the script: its KEYS and ARGV. */
+export function appendCall(request: AppendRequest, { bounds, names, runId, shiftMicros }: AppendPlace): AppendCall {
   const { head, record, writer } = request;
   const encoded = encodeRecord(record);
-  const groups = { unseen: byExpectation(request, 'unseen'), known: byExpectation(request, 'known'), found: byExpectation(request, 'as-found') };
+  const groups = {
+    unseen: byExpectation(request, 'unseen'),
+    known: byExpectation(request, 'known'),
+    found: byExpectation(request, 'as-found'),
+  };
   const writes = [...groups.unseen, ...groups.known, ...groups.found];
   const tables = Map.groupBy(record.tables, ({ table }) => table);
   const rest: Argument[] = request.fences.flatMap(({ lease, number }) => [lease, String(number)]);
   for (const tableWrites of tables.values()) addTable(rest, tableWrites);
+  rest.push(...request.collected, ...request.epochs.map(({ first, id }) => `${first} ${id}`));
   const foundAt = FIXED_ARGUMENTS + rest.length + 1;
-  for (const write of groups.found) addFound(rest, write);
+  for (const write of groups.found) addFound(rest, write, shiftMicros);
   const plan = Buffer.allocUnsafe(writes.length * PLAN_BYTES);
   for (const [index, write] of writes.entries()) {
-    planKey(plan, index * PLAN_BYTES, write, { request, encoded, rest });
+    planKey(plan, index * PLAN_BYTES, write, { request, encoded, rest, shiftMicros });
   }
   const args: Argument[] = [
     head.token,
@@ -60,6 +75,9 @@ export function appendCall(request: AppendRequest, names: KeyNames, bounds: Stre
     String(foundAt),
     String(Math.max(0, record.last - bounds.changesMax)),
     String(bounds.bytesMax),
+    String(shiftMicros),
+    String(request.collected.length),
+    String(request.epochs.length),
   ];
   return {
     keys: [
@@ -80,6 +98,7 @@ interface Planning {
   readonly encoded: EncodedRecord;
   /** Arguments after the fixed ones; what a plan refers to is added. */
   readonly rest: Argument[];
+  readonly shiftMicros: number;
 }
 
 /** The number in ARGV of what is added next. */
@@ -125,11 +144,13 @@ function planKey(plan: Buffer, at: number, write: KeyWrite, planning: Planning):
   }
   if ('expires' in plain && plain.expires !== undefined) {
     expiry = nextArgument(planning);
-    planning.rest.push(String(Math.ceil(plain.expires / 1000)));
+    // Redis refuses moments before 1970, and must not once the script has written.
+    planning.rest.push(String(Math.max(1, Math.ceil((plain.expires - planning.shiftMicros) / 1000))));
   }
-  plan[at] = op + (change.op === 'remove' ? PLAN_OPS.removed : 0);
+  plan[at] = op;
   let place = plan.writeUInt32LE(headStart + 1, at + 1);
-  place = plan.writeUInt32LE(valueStart, place);
+  // Fields alone don't tell `5` from `"5"`: the head of a hash goes on to the end of its text.
+  place = plan.writeUInt32LE(change.as === 'hash' ? end : valueStart, place);
   place = plan.writeUInt32LE(start, place);
   place = plan.writeUInt32LE(stop, place);
   place = plan.writeUInt32LE(expiry, place);
@@ -159,10 +180,11 @@ function addTable(rest: Argument[], writes: readonly TableWrite[]): void {
 }
 
 /** A string that the record holds as it is does not cross the wire a second time. */
-function addFound(rest: Argument[], { change, expects, plain }: KeyWrite): void {
+function addFound(rest: Argument[], { change, expects, plain }: KeyWrite, shiftMicros: number): void {
   if (expects.kind !== 'as-found') return;
   const { found } = expects;
-  const expires = 'expires' in found && found.expires !== undefined ? String(Math.round(found.expires / 1000)) : '';
+  const expires =
+    'expires' in found && found.expires !== undefined ? String(Math.round((found.expires - shiftMicros) / 1000)) : '';
   if (found.kind === 'string') {
     const isInRecord = plain.kind === 'none' && change.value !== undefined && isHeldBy(change.value, found.data);
     rest.push('string', expires, ...(isInRecord ? ['0'] : ['1', found.data]));

@@ -8,18 +8,18 @@
 export const PLAN_FORMAT = '<BI4I4I4I4I4c16';
 export const PLAN_BYTES = 37;
 
-/** What a plan says of a key. `removed` is added where the change is a remove, whatever happens to the plain key. */
-export const PLAN_OPS = { none: 0, set: 1, hash: 2, wholeHash: 3, expiry: 4, unlink: 5, removed: 16 } as const;
+/** What a plan says of a key. */
+export const PLAN_OPS = { none: 0, set: 1, hash: 2, wholeHash: 3, expiry: 4, unlink: 5 } as const;
 
 /** Names for the script of the keys that it has in front of the tables' and the users'. */
-export const OWN_KEYS = ['head', 'epochs', 'changes', 'marks', 'heads', 'index', 'tombstones', 'writers', 'fences', 'turn'] as const;
+export const OWN_KEYS = ['head', 'epochs', 'changes', 'marks', 'heads', 'index', 'writers', 'fences', 'turn'] as const;
 
 /** Arguments before the variable ones. */
-export const FIXED_ARGUMENTS = 22;
+export const FIXED_ARGUMENTS = 25;
 
 /**
  * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any; nil where
- * the first of them was not appended to that head.
+ * the first of them was not appended to that head. Without a token they must go on from the offset.
  */
 export const RECORDS_AFTER = `
 local function recordsAfter(changes, offset, token, bytesMax)
@@ -29,7 +29,10 @@ local function recordsAfter(changes, offset, token, bytesMax)
     local page = redis.call('XRANGE', changes, from, '+', 'COUNT', count)
     for at = 1, #page do
       local fields = page[at][2]
-      if #list == 0 and fields[2] ~= token then return nil end
+      if #list == 0 then
+        if token and fields[2] ~= token then return nil end
+        if not token and struct.unpack('<d', fields[4], 3) ~= offset + 1 then return nil end
+      end
       bytes = bytes + #fields[4]
       if #list > 0 and bytes > bytesMax then return list end
       list[#list + 1] = fields[4]
@@ -49,10 +52,10 @@ end
 `;
 
 const LOOK = `
-local HEAD, EPOCHS, CHANGES, MARKS, HEADS, INDEX, TOMBSTONES, WRITERS, FENCES, TURN = unpack(KEYS, 1, 10)
+local HEAD, EPOCHS, CHANGES, MARKS, HEADS, INDEX, WRITERS, FENCES, TURN = unpack(KEYS, 1, 9)
 local record, plan = ARGV[12], ARGV[13]
 local tables, unseen, known, found = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
-local base = 10 + tables
+local base = 9 + tables
 local count = unseen + known + found
 
 local head = readHead(HEAD)
@@ -71,7 +74,7 @@ end
 local turn = redis.call('GET', TURN)
 if turn and turn ~= ARGV[9] then return {'turn', redis.call('PTTL', TURN)} end
 
-local at = 23
+local at = 26
 for index = 1, tonumber(ARGV[19]) do
   local current = redis.call('HGET', FENCES, ARGV[at]) or '0'
   if current ~= ARGV[at + 1] then return {'fenced', ARGV[at], current} end
@@ -79,18 +82,19 @@ for index = 1, tonumber(ARGV[19]) do
 end
 
 local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
+local nowMs = time[1] * 1000 + time[2] / 1000
+local server = time[1] * 1000000 + time[2] + tonumber(ARGV[23])
+local latest = math.max(server, tonumber(head[4] or '0'))
 local decided = tonumber(ARGV[5])
-if decided > now or decided < now - 1000000 then return {'untimely', string.format('%.0f', now)} end
+if decided > latest or decided < latest - 1000000 then return {'untimely', string.format('%.0f', server)} end
 
-if ARGV[6] == '' and (head[5] or '') ~= ARGV[8] then return {'epoch', head} end
+if ARGV[6] == '' and (head[5] or '') ~= ARGV[8] then return {'other-run', ARGV[8]} end
 
 redis.call('LLEN', EPOCHS)
 redis.call('LLEN', MARKS)
 redis.call('HLEN', HEADS)
 redis.call('ZCARD', INDEX)
-redis.call('ZCARD', TOMBSTONES)
-for index = 1, tables do redis.call('HLEN', KEYS[10 + index]) end
+for index = 1, tables do redis.call('HLEN', KEYS[9 + index]) end
 `;
 
 const EXPECT = `
@@ -120,7 +124,7 @@ end
 
 local op = {}
 for index = 1, count do
-  op[index] = string.byte(plan, (index - 1) * ${PLAN_BYTES} + 1) % 16
+  op[index] = string.byte(plan, (index - 1) * ${PLAN_BYTES} + 1)
 end
 
 local strings = {}
@@ -141,6 +145,8 @@ for index = unseen + 1, unseen + known do
 end
 
 local tail = tonumber(ARGV[20])
+local collected = tonumber(ARGV[24])
+local collectedAt = tail - collected - tonumber(ARGV[25])
 for index = unseen + known + 1, count do
   local key = KEYS[base + index]
   local kind = typeOf(key)
@@ -166,7 +172,7 @@ for index = unseen + known + 1, count do
     local ttl = redis.call('PTTL', key)
     local expected = tonumber(ARGV[tail + 1])
     if expected and ttl >= 0 then
-      isSame = math.abs(now / 1000 + ttl - expected) <= 10
+      isSame = math.abs(nowMs + ttl - expected) <= 10
     else
       isSame = (expected == nil) == (ttl < 0)
     end
@@ -180,8 +186,8 @@ if #reread > 0 then return {'reread', reread} end
 `;
 
 const WRITE = `
-if not head[3] then redis.call('DEL', MARKS) end
 redis.call('XADD', CHANGES, 'MINID', '~', ARGV[21], ARGV[4] .. '-0', 'b', ARGV[1], 'r', record)
+if not head[3] then redis.call('DEL', MARKS) end
 
 local bytes = tonumber(head[7] or '0') + #record
 local mark = tonumber(head[8] or '0')
@@ -202,6 +208,10 @@ end
 local epoch = head[1] or ''
 if ARGV[6] ~= '' then
   epoch = ARGV[6]
+  if not head[3] then
+    redis.call('DEL', EPOCHS)
+    for before = collectedAt + collected, collectedAt + collected + tonumber(ARGV[25]) - 1 do redis.call('RPUSH', EPOCHS, ARGV[before]) end
+  end
   redis.call('RPUSH', EPOCHS, ARGV[3] .. ' ' .. epoch)
   redis.call('LTRIM', EPOCHS, -1000, -1)
 end
@@ -209,16 +219,15 @@ local floor = ARGV[7] ~= '' and ARGV[7] or head[6] or '0'
 redis.call('HSET', HEAD, 'epoch', epoch, 'offset', ARGV[4], 'token', ARGV[2], 'now', ARGV[5], 'run', ARGV[8], 'floor', floor,
   'bytes', string.format('%.0f', bytes), 'mark', string.format('%.0f', mark))
 
-local heads, index, strikes, gone, values, length, set, strike = {}, {}, {}, {}, {}, 0, 0, 0
+local heads, index, values, gone, length, set = {}, {}, {}, {}, 0, 0
 local function flush()
   if length > 0 then
     redis.call('HSET', HEADS, unpack(heads, 1, length))
     redis.call('ZADD', INDEX, unpack(index, 1, length))
   end
   if set > 0 then redis.call('MSET', unpack(values, 1, set)) end
-  if strike > 0 then redis.call('ZADD', TOMBSTONES, unpack(strikes, 1, strike)) end
   if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
-  length, set, strike, gone = 0, 0, 0, {}
+  length, set, gone = 0, 0, {}
 end
 local function fields(command, key, first, total)
   for from = first, first + total - 1, 2000 do
@@ -235,12 +244,6 @@ for at = 1, count do
   index[length + 1] = offset
   index[length + 2] = key
   length = length + 2
-  if kind >= 16 then
-    kind = kind - 16
-    strikes[strike + 1] = offset
-    strikes[strike + 2] = key
-    strike = strike + 2
-  end
   if kind == 1 then
     local value = start > 0 and string.sub(record, start, stop) or ARGV[stop]
     if expiry > 0 then
@@ -265,19 +268,18 @@ flush()
 
 for table = 1, tables do
   local pairs, removed = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
-  fields('HSET', KEYS[10 + table], at + 2, pairs)
-  fields('HDEL', KEYS[10 + table], at + 2 + pairs, removed)
+  fields('HSET', KEYS[9 + table], at + 2, pairs)
+  fields('HDEL', KEYS[9 + table], at + 2 + pairs, removed)
   at = at + 2 + pairs + removed
 end
 
-if ARGV[7] ~= '' then
-  local due = redis.call('ZRANGEBYSCORE', TOMBSTONES, '-inf', ARGV[7], 'WITHSCORES', 'LIMIT', 0, 2000)
-  local all, dead = {}, {}
-  for at = 1, #due, 2 do
-    all[#all + 1] = due[at]
-    if redis.call('ZSCORE', INDEX, due[at]) == due[at + 1] then dead[#dead + 1] = due[at] end
+for from = collectedAt, collectedAt + collected - 1, 1000 do
+  local dead = {}
+  for at = from, math.min(from + 999, collectedAt + collected - 1) do
+    local own = redis.call('HGET', HEADS, ARGV[at])
+    local offset = redis.call('ZSCORE', INDEX, ARGV[at])
+    if own and string.byte(own, 2) == 1 and offset and tonumber(offset) <= tonumber(ARGV[7]) then dead[#dead + 1] = ARGV[at] end
   end
-  if #all > 0 then redis.call('ZREM', TOMBSTONES, unpack(all)) end
   if #dead > 0 then
     redis.call('HDEL', HEADS, unpack(dead))
     redis.call('ZREM', INDEX, unpack(dead))
@@ -302,8 +304,10 @@ return {'appended'}
  * ARGV: 1 token of the head decided on · 2 token · 3 first · 4 last · 5 now · 6 epoch or '' · 7 tombstone floor or '' · 8 run id of this
  * server · 9 incarnation · 10 sequence · 11 '1' who wants the turn · 12 record · 13 plan · 14–17 how many tables, keys expected absent,
  * known, as found · 18 offset of the head decided on · 19 how many fences · 20 where what was found begins · 21 lowest offset that the
- * stream keeps · 22 bytes that it keeps · lease and number of each fence · of each table: how many words to set, how many to remove,
- * the words · of each key as found: type, expiry in ms or '', how many values, the values · what the plan refers to.
+ * stream keeps · 22 bytes that it keeps · 23 microseconds that the log's time is ahead of TIME · 24–25 how many keys are collected, how
+ * many epochs there were before · lease and number of each fence · of each table: how many words to set, how many to remove, the words ·
+ * the keys collected · `FIRST ID` of each epoch before · of each key as found: type, expiry in ms or '', how many values, the values ·
+ * what the plan refers to.
  * Returns a word, and what `answerOfReply` makes of the rest.
  */
 export const APPEND_SCRIPT = `${READ_HEAD}${RECORDS_AFTER}${LOOK}${EXPECT}${WRITE}`;

@@ -47,6 +47,10 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  rest(): Buffer {
+    return this.bytes(this.#end - this.#at);
+  }
+
   version(known: number): void {
     const version = this.uint8();
     if (version !== known) this.fail(`it is of format ${version}, and this program knows ${known}`);

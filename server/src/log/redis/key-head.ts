@@ -2,9 +2,9 @@
  * All of a key's change but key and value, as it lies in the hash `heads` and within records, little endian:
  *
  *   format u8 · op u8 · payload kind u8 · reason u8 · flags u8 · offset f64 · previous f64 · valueOffset f64 · updated f64 · decided f64
- *   digest 2×u32 · [valid f64] · [expires f64] · [updated text] [valid text] [origin text] [content type text]
+ *   digest 2×u32 · [valid f64] · [expires f64] · [updated text] [valid text] [origin text] [content type text] · [rest]
  *
- * where text is u16 length + UTF-8. Offsets and microseconds are doubles: exact to 2^53.
+ * where text is u16 length + UTF-8, and the rest, of a hash in `heads` alone, the JSON text that its fields came from. Offsets and microseconds are doubles: exact to 2^53.
  */
 import type { RemoveReason } from '@latchkey/client';
 import type { Change, Payload } from '../../shared/change.ts';
@@ -72,6 +72,8 @@ export interface KeyHead {
   readonly kind: Payload['kind'] | undefined;
   readonly contentType: string | undefined;
   readonly digest: Digest;
+  /** What follows the head: in `heads`, the text of a value that is kept as a hash. */
+  readonly rest: Buffer;
 }
 
 /** @throws LatchkeyError `data-corrupt` */
@@ -98,7 +100,8 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
   const validText = text(HAS_VALID_TEXT);
   const origin = text(HAS_ORIGIN);
   const contentType = text(HAS_CONTENT_TYPE);
-  if (!reader.isAtEnd) reader.fail('it goes on after its end');
+  const rest = reader.rest();
+  if (rest.length > 0 && (kind !== 'json' || !(flags & IS_HASH))) reader.fail('it goes on after its end');
   if (contentType === undefined && (kind === 'text' || kind === 'binary')) reader.fail(`${kind} without a type`);
   const change: Omit<Change, 'value'> = {
     op,
@@ -115,7 +118,7 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
     decided: fixed.decided,
     origin,
   };
-  return { change, kind, contentType, digest };
+  return { change, kind, contentType, digest, rest };
 }
 
 /** The change whole. Its value is decoded at its first use, so the bytes MUST stay as they are. */

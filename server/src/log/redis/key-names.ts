@@ -16,8 +16,6 @@ export interface KeyNames {
   readonly heads: string;
   /** Sorted set: keys by the offset of their last change. */
   readonly index: string;
-  /** Sorted set: keys that were removed, by the offset of that; may hold some that have come back since. */
-  readonly tombstones: string;
   /** Hash: incarnation of a node to `SEQUENCE TOKEN LAST` of its last append. */
   readonly writers: string;
   /** Hash: name of a lease to `UNTIL HOLDER`. */
@@ -46,7 +44,6 @@ export function keyNames(logName: string): KeyNames {
     marks: under('marks'),
     heads: under('heads'),
     index: under('index'),
-    tombstones: under('tombstones'),
     writers: under('writers'),
     leases: under('leases'),
     fences: under('fences'),

@@ -89,6 +89,7 @@ function readChange(reader: ByteReader, offset: number): Change {
   const key = reader.text(keyBytes);
   const head = readKeyHead(reader.bytes(headBytes), key);
   if (head.change.offset !== offset) reader.fail(`a change of offset ${head.change.offset} in the place of ${offset}`);
+  if (head.rest.length > 0) reader.fail('a head that goes on after its end');
   if (head.kind === undefined && valueBytes > 0) reader.fail('a remove with a value');
   return withValue(head, reader.bytes(valueBytes));
 }
