@@ -39,7 +39,10 @@ export interface LogRecord {
   readonly tables: readonly TableWrite[];
 }
 
-/** What lies under a key, as any other client of that Redis sees it. `expires`: microseconds since 1970. */
+/**
+ * What lies under a key, as any other client of that Redis sees it. `expires`: microseconds since 1970, in whole milliseconds, the next
+ * one up from what was written; it is compared with a tolerance of 10 ms.
+ */
 export type Found =
   | { readonly kind: 'absent' }
   | { readonly kind: 'string'; readonly data: Buffer; readonly expires: number | undefined }
@@ -54,9 +57,14 @@ export type Found =
 /** What an append does to the plain key of one change. `expires`: microseconds since 1970, undefined: none. */
 export type PlainWrite =
   | { readonly kind: 'set'; readonly value: Payload; readonly expires: number | undefined }
-  /** HSET of `set`, HDEL of `removed`, never DEL. */
+  /** HSET of `set`, HDEL of `removed`; never DEL, but of a string that becomes a hash. */
   | {
       readonly kind: 'hash';
+      /**
+       * Whether `set` holds every field of the value, as where the key was no hash before. Otherwise there must be a hash under the
+       * key, or it is answered in `reread`: what `set` leaves out would be missing.
+       */
+      readonly isWhole: boolean;
       readonly set: readonly (readonly [field: string, value: string])[];
       readonly removed: readonly string[];
       readonly expires: number | undefined;
