@@ -105,8 +105,7 @@ export class JobQueue {
   }
 
   /** The step that has these of them became durable, or failed. */
-  settle(touched: readonly Touched[], failure?: unknown): void {
-    const position = this.#options.view.position();
+  settle(touched: readonly Touched[], failure?: unknown, position = this.#options.view.position()): void {
     for (const { job, isDone, error, to } of touched) {
       const fault = error ?? failure;
       if (fault === undefined && !isDone) {

@@ -93,9 +93,14 @@ export class Stage {
     return this.#read.entry;
   }
 
-  /** Whether this step, or the one below, changes the key. */
-  changes(key: string): boolean {
-    return this.#staged(key) !== undefined;
+  /** Whether there is a step below that the view does not show yet. */
+  get liesOnAnother(): boolean {
+    return this.#below !== undefined;
+  }
+
+  /** Whether the key is changed by this step, whatever the one below does. */
+  changesByItself(key: string): boolean {
+    return this.#latest.has(key);
   }
 
   /** A change of this step, or of the one below. */

@@ -28,7 +28,8 @@ export function valueOfHash(fields: readonly (readonly [field: Buffer, value: Bu
 /** What was found, as the log is told of it. Something that no value can be made of is as good as gone. */
 export function observationOf(key: string, found: Found): ObserveCommand {
   const expires = 'expires' in found && found.expires !== undefined ? { expires: found.expires } : {};
-  if (found.kind === 'string') return { op: 'observe', key, found: valueOfString(found.data), isAtHome: true, ...expires };
+  if (found.kind === 'string')
+    return { op: 'observe', key, found: valueOfString(found.data), isAtHome: true, ...expires };
   if (found.kind === 'hash')
     return { op: 'observe', key, found: valueOfHash(found.fields), as: 'hash', isAtHome: true, ...expires };
   return { op: 'observe', key, found: undefined, isAtHome: true };

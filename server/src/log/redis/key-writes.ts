@@ -1,6 +1,6 @@
 import type { Change } from '../../shared/change.ts';
-import { flatFields } from '../../shared/flat-object.ts';
 import type { Placed } from '../../view/view.ts';
+import { fieldsOfChange } from './hash-fields.ts';
 import type { Found, KeyWrite, PlainWrite } from './redis-store.ts';
 
 /** What a step found at a key, and the key's last change once that was decided. */
@@ -67,28 +67,20 @@ function writeOf(step: KeyStep, nowMicros: number, { foreign, observed }: KeyFin
 function plainWrite({ last, wasRemoved }: KeyStep, before: Change | undefined, nowMicros: number): PlainWrite {
   const { expires, value } = last;
   if (last.op === 'remove') return REMOVE;
-  if (last.op === 'stale') return wasRemoved ? setOf(last) : NONE;
+  if (last.op === 'stale' && !wasRemoved) return NONE;
   // A change of the expiry alone keeps the very value and its moment.
   if (before?.updated === last.updated && before.value === value && !wasRemoved) return { kind: 'expiry', expires };
-  if (last.as !== 'hash') return { kind: 'set', value: value as NonNullable<typeof value>, expires };
-  const isGone =
-    wasRemoved || (before?.expires !== undefined && before.expires < nowMicros + NEARLY_EXPIRED_MICROS);
+  if (value === undefined) throw new Error(`a change of ${last.op} came without a value`);
+  if (last.as !== 'hash') return { kind: 'set', value, expires };
+  const isGone = wasRemoved || (before?.expires !== undefined && before.expires < nowMicros + NEARLY_EXPIRED_MICROS);
   return hashWrite(last, before?.as === 'hash' ? before : undefined, isGone);
-}
-
-function setOf({ expires, value }: Change): PlainWrite {
-  return { kind: 'set', value: value as NonNullable<typeof value>, expires };
 }
 
 /** Fields that are not touched may be another client's. `isGone`: what was there may not be any more. */
 function hashWrite(last: Change, before: Change | undefined, isGone: boolean): PlainWrite {
-  const fields = fieldsOf(last);
-  const old = before === undefined ? new Map<string, string>() : fieldsOf(before);
+  const fields = fieldsOfChange(last);
+  const old: ReadonlyMap<string, string> = before === undefined ? new Map() : fieldsOfChange(before);
   const set = [...fields].filter(([field, value]) => isGone || old.get(field) !== value);
   const removed = [...old.keys()].filter((field) => !fields.has(field));
-  return { kind: 'hash', set, removed, expires: last.expires };
-}
-
-function fieldsOf({ value }: Change): ReadonlyMap<string, string> {
-  return (value?.kind === 'json' ? flatFields(value.data) : undefined) ?? new Map<string, string>();
+  return { kind: 'hash', isWhole: isGone || before === undefined, set, removed, expires: last.expires };
 }

@@ -1,11 +1,13 @@
 import type { Change } from '../../shared/change.ts';
-import { type Epoch, EpochTable } from '../../shared/epochs.ts';
+import type { Epoch, EpochTable } from '../../shared/epochs.ts';
 import type { Placed, WritableView } from '../../view/view.ts';
 import { STEP_CHANGES_MAX } from '../stage.ts';
 import type { DecidedStep } from './decided-step.ts';
 import type { Head, LogRecord, TableWrite } from './redis-store.ts';
+import { waited } from './wait.ts';
 
-const CURSOR_KEY = Buffer.from('redis');
+/** Of the ledger: how far this node knows the log. */
+export const CURSOR_KEY = Buffer.from('redis');
 const RETRY_MS = 1000;
 
 /** How far this node knows the log. `isFilling`: what lies before it is not all there yet. */
@@ -36,9 +38,10 @@ export class Replica {
   readonly #view: WritableView;
   #cursor: Cursor;
   #tail: Promise<void> = Promise.resolve();
-  #waiting = 0;
+  /** Each resolves when its step is in the view, in their order. */
+  readonly #queue: Promise<void>[] = [];
   #isUnfit = false;
-  #stop = new AbortController();
+  readonly #stop = new AbortController();
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -62,7 +65,12 @@ export class Replica {
 
   /** Steps that are known and not in the view yet. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#queue.length;
+  }
+
+  /** Resolves when fewer steps than that wait. */
+  async room(waitingMax: number): Promise<void> {
+    while (this.#queue.length >= waitingMax) await this.#queue[0];
   }
 
   /** Resolves when the view has all that is known; never rejects. */
@@ -126,7 +134,12 @@ export class Replica {
   /** Entries that were read where the log keeps the last of each key, in the order of their offsets, up to `reached`. */
   async fill(changes: readonly Change[], reached: number, tables: readonly TableWrite[] = []): Promise<void> {
     await this.#tail;
-    const cursor: Cursor = { ...this.#cursor, offset: Math.max(reached, this.#cursor.offset), token: '', isFilling: true };
+    const cursor: Cursor = {
+      ...this.#cursor,
+      offset: Math.max(reached, this.#cursor.offset),
+      token: '',
+      isFilling: true,
+    };
     this.#cursor = cursor;
     await this.#enqueue(() =>
       this.#view.apply({
@@ -206,31 +219,35 @@ export class Replica {
   }
 
   #enqueue(write: () => Promise<void>): Promise<void> {
-    this.#waiting += 1;
-    const first = Promise.withResolvers<void>();
+    const tried = Promise.withResolvers<void>();
     const turn = this.#tail;
-    this.#tail = (async () => {
+    const taken = (async () => {
       await turn;
-      await this.#untilTaken(write, first.resolve);
-      this.#waiting -= 1;
+      await this.#untilTaken(write, (isTaken) => {
+        // Whoever goes on now finds it counted no more.
+        if (isTaken) this.#queue.shift();
+        tried.resolve();
+      });
     })();
-    return first.promise;
+    this.#tail = taken;
+    this.#queue.push(taken);
+    return tried.promise;
   }
 
-  /** A view that is full may have room again: what is durable in the log is not given up. `tried` is called after the first time. */
-  async #untilTaken(write: () => Promise<void>, tried: () => void): Promise<void> {
+  /** A view that is full may have room again: what is durable in the log is not given up. `tried` is called each time. */
+  async #untilTaken(write: () => Promise<void>, tried: (isTaken: boolean) => void): Promise<void> {
     for (;;) {
       try {
         await write();
         if (this.#isUnfit) this.#options.onFit();
         this.#isUnfit = false;
-        tried();
+        tried(true);
         return;
       } catch (error) {
         if (!this.#isUnfit) this.#options.onUnfit(error);
         this.#isUnfit = true;
-        tried();
-        if (!(await pause(RETRY_MS, this.#stop.signal))) return;
+        tried(false);
+        if (!(await waited(RETRY_MS, this.#stop.signal))) return;
       }
     }
   }
@@ -272,19 +289,4 @@ function grouped(records: readonly LogRecord[]): readonly (readonly LogRecord[])
 
 function isSpecial({ epoch, tombstoneFloor }: LogRecord): boolean {
   return epoch !== undefined || tombstoneFloor !== undefined;
-}
-
-/** Whether the time passed; false: it was given up. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
-  return new Promise((done) => {
-    const settle = (passed: boolean) => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      done(passed);
-    };
-    const onAbort = () => settle(false);
-    const timer = setTimeout(() => settle(true), ms);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }
