@@ -244,10 +244,7 @@ export class RedisLog implements Log {
   #onRefused: ((error: unknown) => void) | undefined;
 
   #wake(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      this.#duties.schedule();
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -262,6 +259,9 @@ export class RedisLog implements Log {
       // Whoever is answered then may submit again at once.
       if (!this.#hasWork) await this.#replica.applied();
     }
+    // In the turn in which there was nothing more: a batch that comes after it begins anew.
+    this.#running = undefined;
+    this.#duties.schedule();
   }
 
   get #hasWork(): boolean {
