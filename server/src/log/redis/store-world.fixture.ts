@@ -1,4 +1,6 @@
 /** A Redis, nodes around it and a look at all that it holds, for the tests of the store. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LatchkeyError } from '@latchkey/client';
 import { type RedisOptions, type RedisProcess, startRedis } from '../../../../test/support/redis.ts';
 import type { Scope } from '../../../../test/support/server-process.ts';
 import { RedisConnection } from '../../shared/redis/connection.ts';
@@ -49,4 +51,26 @@ export async function storeWorld(scope: Scope, options: RedisOptions = {}): Prom
 
 function hex(reply: Reply): string {
   return Buffer.isBuffer(reply) ? reply.toString('hex') : '';
+}
+
+/** Asks again until it holds. */
+export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const deadline = AbortSignal.timeout(UP_MS);
+  while (!(await holds())) {
+    if (deadline.aborted) throw new Error(`Not within ${UP_MS} ms: ${what}`);
+    await sleep(5);
+  }
+}
+
+/** Asked until it is answered, for as long as the Redis can't be reached. */
+export async function persistently<Result>(ask: () => Promise<Result>): Promise<Result> {
+  const deadline = AbortSignal.timeout(UP_MS);
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof LatchkeyError && error.code === 'not-ready') || deadline.aborted) throw error;
+      await sleep(5);
+    }
+  }
 }
