@@ -43,18 +43,12 @@ export class StoreConnections {
     this.#commands = new RedisConnection({
       ...both,
       name: 'latchkey-log',
-      onUp: async (client) => {
-        this.#runId = await this.#primaryRunId(this.#commands, client);
-        await this.#rehearse(client);
-      },
+      onUp: (client) => this.guarded('connecting', () => this.#prepareCommands(client)),
     });
     this.#waiting = new RedisConnection({
       ...both,
       name: 'latchkey-log-tail',
-      onUp: async (client) => {
-        this.#waitingRunId = await this.#primaryRunId(this.#waiting, client);
-        this.#waitingId = textOfReply(await this.#waiting.sendOn(client, ['CLIENT', 'ID'])) ?? '';
-      },
+      onUp: (client) => this.guarded('connecting', () => this.#prepareWaiting(client)),
     });
   }
 
@@ -142,14 +136,16 @@ export class StoreConnections {
     return info.get('run_id') ?? '';
   }
 
-  async #rehearse(client: RawClient): Promise<void> {
+  async #prepareCommands(client: RawClient): Promise<void> {
+    this.#runId = await this.#primaryRunId(this.#commands, client);
     const args = ['EVAL', REHEARSAL.text, '1', this.#options.rehearsalKey];
-    try {
-      const refused = listOfReply(await this.#commands.sendOn(client, args)).flatMap((name) => textOfReply(name) ?? []);
-      if (refused.length > 0) throw commandsRefused(refused, this.#options.place);
-    } catch (error) {
-      throw storeError(error, this.#errorPlace, 'connecting');
-    }
+    const refused = listOfReply(await this.#commands.sendOn(client, args)).flatMap((name) => textOfReply(name) ?? []);
+    if (refused.length > 0) throw commandsRefused(refused, this.#options.place);
+  }
+
+  async #prepareWaiting(client: RawClient): Promise<void> {
+    this.#waitingRunId = await this.#primaryRunId(this.#waiting, client);
+    this.#waitingId = textOfReply(await this.#waiting.sendOn(client, ['CLIENT', 'ID'])) ?? '';
   }
 }
 

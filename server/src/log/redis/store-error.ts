@@ -3,7 +3,7 @@ import type { RedisPlace } from '../../config/redis-settings.ts';
 import { describePlace, redisError, replyCode } from '../../shared/redis/error.ts';
 
 /** Redis 6.2 says ERR for whatever a script met, with the reply of the command in its text. */
-const IN_SCRIPT = /: -([A-Z][A-Z0-9]+) /;
+const IN_SCRIPT = /@user_script: ?\d+: -?([A-Z][A-Z0-9]+) /;
 const NOT_PERMITTED = /^NOPERM |ACL failure in script|the user executing the script can't/i;
 const A_KEY = /\bkeys?\b/;
 
