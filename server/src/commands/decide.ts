@@ -90,7 +90,8 @@ function decidePut(before: Before, command: PutCommand, context: DecideContext):
   }
   if (!conditionsHold(before, command, context)) return conflict(before);
   const kept = command.keepExpiry === true ? live?.expires : undefined;
-  const expires = command.ttlMicros === undefined ? kept : expiryAfter(command.ttlMicros, context);
+  const timed = command.ttlMicros === undefined ? kept : expiryAfter(command.ttlMicros, context);
+  const expires = command.expires === undefined ? timed : expiryAt(command.expires, context);
   return written(before, command, context, command.value, asOf(before, command), command.valid, expires);
 }
 
@@ -101,6 +102,8 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   if (!conditionsHold(before, command, context)) return conflict(before);
   const current = live?.value?.kind === 'json' ? live.value : undefined;
   if (command.ifFlat === true && live !== undefined && !isFlat(current)) return conflict(before);
+  const { ifNoMember } = command;
+  if (ifNoMember !== undefined && flatFields(current?.data ?? '{}')?.has(ifNoMember) === true) return conflict(before);
   const data = merged(current?.data, command, context);
   if (typeof data !== 'string') return { outcome: data };
   if (command.removeEmpty === true && EMPTY_OBJECT.test(data)) {
@@ -145,10 +148,24 @@ function decideRemove(before: Before, command: RemoveCommand, context: DecideCon
 
 function decideExpire(before: Before, command: ExpireCommand, context: DecideContext): Answer {
   const { live } = before;
-  if (live === undefined) return conflict(before);
-  const expires = command.ttlMicros === null ? undefined : expiryAfter(command.ttlMicros, context);
+  const moment = command.expires ?? (command.ttlMicros === null ? undefined : context.now + command.ttlMicros);
+  if (live === undefined || !mayMove(live.expires, moment, command)) return conflict(before);
+  if (moment !== undefined && moment <= context.now)
+    return decideRemove(before, { op: 'remove', key: live.key }, context);
+  const expires = moment === undefined ? undefined : expiryAt(moment, context);
   if (expires === live.expires) return duplicate(before, {});
   return { draft: withExpiry(live, expires, context), outcome: { outcome: 'applied' } };
+}
+
+function mayMove(
+  from: number | undefined,
+  to: number | undefined,
+  { ifMoves, ifTimed }: Pick<ExpireCommand, 'ifTimed' | 'ifMoves'>,
+): boolean {
+  if (ifTimed !== undefined && ifTimed !== (from !== undefined)) return false;
+  if (ifMoves === undefined) return true;
+  const [one, other] = [from ?? Number.POSITIVE_INFINITY, to ?? Number.POSITIVE_INFINITY];
+  return ifMoves === 'later' ? other > one : other < one;
 }
 
 function decideObserve(before: Before, command: ObserveCommand, context: DecideContext): Answer {
@@ -239,8 +256,12 @@ function asOf({ live }: Before, { as }: Pick<WriteOptions, 'as'>): Change['as'] 
   return as === 'hash' ? 'hash' : undefined;
 }
 
-function expiryAfter(ttlMicros: number, { now }: DecideContext): number {
-  return Math.min(now + Math.max(1, Math.round(ttlMicros)), Number.MAX_SAFE_INTEGER);
+function expiryAfter(ttlMicros: number, context: DecideContext): number {
+  return expiryAt(context.now + ttlMicros, context);
+}
+
+function expiryAt(micros: number, { now }: DecideContext): number {
+  return Math.min(Math.max(now + 1, Math.round(micros)), Number.MAX_SAFE_INTEGER);
 }
 
 function written(
