@@ -67,6 +67,8 @@ export type ObserveCommand = {
   /** Where it was found as a hash; `found` is then the JSON object of its fields. */
   readonly as?: 'hash';
   readonly expires?: number;
+  /** It was found where the log itself keeps its values: it is there already, and is not written back. */
+  readonly isAtHome?: boolean;
   /** How it went, where that is known of a key that is not there; absent: somebody deleted it. */
   readonly reason?: 'expired' | 'evicted';
 } & Keyed;
