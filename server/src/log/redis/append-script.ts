@@ -48,6 +48,11 @@ local function recordsAfter(changes, offset, token, bytesMax)
 end
 `;
 
+/** Redis 6.2 can be set to send scripts instead of what they wrote to replicas, and then takes no write after TIME. */
+export const REPLICATE_EFFECTS = `
+if redis.replicate_commands then redis.replicate_commands() end
+`;
+
 /** `readHead(key)`: the fields of a head, in the order of `headOfReply`. */
 export const READ_HEAD = `
 local function readHead(key)
@@ -330,4 +335,4 @@ return {'appended'}
  * what the plan refers to.
  * Returns a word, and what `answerOfReply` makes of the rest.
  */
-export const APPEND_SCRIPT = `${READ_HEAD}${RECORDS_AFTER}${LOOK}${EXPECT}${WRITE}`;
+export const APPEND_SCRIPT = `${REPLICATE_EFFECTS}${READ_HEAD}${RECORDS_AFTER}${LOOK}${EXPECT}${WRITE}`;
