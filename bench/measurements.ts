@@ -10,6 +10,7 @@ import { latency } from './latency.ts';
 import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
 import { redisPubsubLatency } from './redis-pubsub-latency.ts';
+import { resp } from './resp.ts';
 import { resume } from './resume.ts';
 import { shortAbsence } from './short-absence.ts';
 import { snapshot } from './snapshot.ts';
@@ -25,9 +26,10 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'far-behind', measure: farBehind, repeatsMax: 1 },
   { name: 'short-absence', measure: shortAbsence },
   { name: 'latency', measure: latency },
-  { name: 'redis-pubsub-latency', measure: redisPubsubLatency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
+  { name: 'resp', measure: resp },
+  { name: 'redis-pubsub-latency', measure: redisPubsubLatency },
   { name: 'snapshot', measure: snapshot },
   { name: 'resume', measure: resume },
   { name: 'start', measure: start },

@@ -28,6 +28,8 @@ import { makeWebsocketGateway } from './gateways/websocket.ts';
 import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './log/backup.ts';
 import type { LocalLog } from './log/local.ts';
 import type { Log } from './log/log.ts';
+import type { RedisStore } from './log/redis/redis-store.ts';
+import type { RedisLog } from './log/redis.ts';
 import { openAccess } from './shared/access.ts';
 import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
@@ -51,6 +53,8 @@ export interface ServerParts {
   readonly clock?: Clock;
   /** Stands in for `LmdbView.open`: how the guarantee harness has its failpoints in the store. */
   readonly openView?: (options: LmdbViewOptions) => Promise<WritableView>;
+  /** Stands between the log and its Redis, for the same. */
+  readonly wrapStore?: (store: RedisStore) => RedisStore;
   /** Stands in for `makeFeed`: how the harness plants bugs that its checkers must find. Workers have feeds of their own. */
   readonly makeFeed?: (setup: FeedSetup) => Feed;
 }
@@ -67,16 +71,7 @@ const OPENED_MS = 10_000;
 export async function startServer(settings: Settings, parts: ServerParts): Promise<RunningServer> {
   const { host, port } = settings.http;
   if (!isLoopback(host) && !settings.insecure) throw insecureListen(host, port);
-  refuseUnbuilt(settings);
   return settings.workers === 0 ? startAlone(settings, parts) : startOwner(settings, parts);
-}
-
-/** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ log }: Settings): void {
-  if (log.kind === 'local') return;
-  throw new LatchkeyError('config-invalid', "This version can't do what log.kind asks for; leave it out.", {
-    field: 'log.kind',
-  });
 }
 
 /** What no single setting tells: whether messages can be read as the sources say. @throws LatchkeyError `config-invalid` */
@@ -267,6 +262,7 @@ async function serve(parts: {
     random: Math.random,
   });
   const formats = sourceFormats(settings);
+  log.onUnfit?.(() => feed.sendAway());
   const core: Core = {
     settings,
     log,
@@ -326,12 +322,16 @@ export async function restoreDirectory(source: string, directory: string): Promi
 async function openLog(
   settings: Settings,
   parts: ServerParts & { readonly clock: Clock; readonly onStep?: () => void },
-): Promise<LocalLog> {
+): Promise<LocalLog | RedisLog> {
   const { clock, onStep } = parts;
   const reportFault = faultReporter(parts.logger);
   const { LmdbView } = await import('./view/lmdb.ts');
-  const { LocalLog } = await import('./log/local.ts');
   const openView = parts.openView ?? ((options) => LmdbView.open(options));
+  if (settings.log.kind === 'redis') {
+    const { openRedisLog } = await import('./log/redis/open.ts');
+    return openRedisLog({ ...parts, settings, openView, access: openAccess, reportFault });
+  }
+  const { LocalLog } = await import('./log/local.ts');
   const view = await openView({ directory: settings.data, settings, clock, reportFault, onStep });
   return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
 }

@@ -4,6 +4,7 @@ import type { FormatChoice } from '../config/flow-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { literalGlob } from '../shared/glob.ts';
 import { refuseKey, refusePattern } from '../shared/key.ts';
+import { entryTimeFormat } from './entry-time.ts';
 import type { Format } from './format.ts';
 import { makeFormat } from './format-kinds.ts';
 import type { FormatLimits } from './message-text.ts';
@@ -63,7 +64,8 @@ export function sourceFormats({ limits, sources }: Pick<Settings, 'limits' | 'so
   for (const [index, source] of sources.entries()) {
     if (!('format' in source)) continue;
     try {
-      formats.set(source.name, sourceFormat(source, limits));
+      const format = sourceFormat(source, limits);
+      formats.set(source.name, source.kind === 'redis-stream' ? entryTimeFormat(format) : format);
     } catch (error) {
       if (!(error instanceof LatchkeyError)) throw error;
       const field = `sources[${index}].format`;

@@ -75,6 +75,7 @@ function addSourceMetrics({ counter, gauge }: FlowMetrics<Source>): void {
       'How long the oldest message that is not durable yet has waited.',
       ({ lagMs }) => seconds(lagMs && lagMs * 1000),
     ],
+    behind_messages: ['Messages that wait where they come from, as far as is known.', ({ behind }) => behind],
     last_gap_end_seconds: [
       'When the last time ended in which messages may have been missed: seconds since 1970.',
       ({ lastGap }) => seconds(lastGap?.to),

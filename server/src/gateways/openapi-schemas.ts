@@ -150,6 +150,7 @@ export const SCHEMAS = {
       applied: count,
       deadLettered: count,
       lagMs: count,
+      behind: count,
       gaps: count,
       lastGap: shape({ from: text, to: text, reason: text }, ['from', 'to', 'reason']),
       notice: text,

@@ -1,4 +1,4 @@
-import type { Position } from '@latchkey/client';
+import type { Position, Version } from '@latchkey/client';
 import type { Command, Outcome, Refusal } from '../commands/command.ts';
 import type { Principal } from '../shared/access.ts';
 import type { View } from '../view/view.ts';
@@ -14,6 +14,14 @@ export interface ProgressStep {
   readonly next: string;
 }
 
+/** A key as it was found: the version of its last change, also of a removal; undefined where it had none. */
+export interface Found {
+  readonly key: string;
+  readonly version: Version | undefined;
+  /** Whether there was an entry that a reader is served. */
+  readonly isLive: boolean;
+}
+
 export interface Batch {
   /** Decided one by one, in order, each seeing the earlier ones. A refusal keeps its place and becomes its outcome. */
   readonly commands: readonly (Command | Refusal)[];
@@ -23,6 +31,8 @@ export interface Batch {
   readonly atomic?: boolean;
   /** Its changes become durable together, whatever each outcome is: `batch-too-big` where they don't fit one step. */
   readonly oneStep?: boolean;
+  /** Where one of these keys is no longer as it was found, the batch is refused with `conflict`. */
+  readonly ifUnchanged?: readonly Found[];
   /** A repeat of the same sequence is answered with the first outcomes. Sequences of an incarnation only grow. */
   readonly sender?: { readonly incarnation: string; readonly sequence: number };
   readonly progress?: ProgressStep;
@@ -43,10 +53,19 @@ export interface Settled {
   readonly position: Position;
 }
 
+/** What a server that keeps the log promises, by its settings. */
+export interface Durability {
+  readonly persistence: 'every-write' | 'every-second' | 'snapshots' | 'none' | 'unknown';
+  /** The same in a sentence for the operator. */
+  readonly means: string;
+}
+
 export interface LogState {
   readonly isReady: boolean;
   /** Why not, in a sentence for the operator. */
   readonly reason?: string;
+  /** What becomes of an answered write in a crash, where that is up to another server. */
+  readonly durability?: Durability;
 }
 
 /**
@@ -65,13 +84,19 @@ export interface Log {
   readonly leases: Leases;
   /**
    * Every write of Latchkey is this call.
-   * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence), `storage-full`,
-   *   `not-ready`, `closing`; then nothing of the batch was kept. Single refusals are outcomes, not errors.
+   * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence, `ifUnchanged`), `storage-full`,
+   *   `not-ready`, `closing`; then nothing of the batch was kept. Single refusals are outcomes, not errors. `timeout`: it may have been
+   *   kept, or was, but not as safely as was asked for; only a log at another machine says that.
    */
   submit(batch: Batch): Promise<Settled>;
   /** Offsets by source partition; empty where the source is unknown. */
   progress(source: string): Promise<Readonly<Record<string, string>>>;
   state(): LogState;
+  /**
+   * Called when what is durable in the log can't be shown by this node's view any more: whoever watches here is better off elsewhere.
+   * Only a log that other nodes have too has this. Returns the way to stop.
+   */
+  onUnfit?(listener: () => void): () => void;
   /** Writes a copy that `restore` takes, while everything goes on. `path` must not exist. */
   backup(path: string): Promise<{ readonly bytes: number; readonly position: Position }>;
   /** Finishes what was submitted, refuses the rest with `closing`, and releases everything. Idempotent. */

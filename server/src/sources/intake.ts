@@ -19,6 +19,8 @@ export interface Arrival {
   readonly coordinates: Readonly<Record<string, unknown>>;
   /** The source's progress once it is taken; needed where a turn has a progress without `next`. */
   readonly offset?: string;
+  /** What the source found wrong before any format could look at it. */
+  readonly refusal?: Refusal;
 }
 
 /** Under what messages are taken. */
@@ -90,7 +92,7 @@ export class Intake {
     const taken: Taken[] = [];
     let expected = turn.progress?.expected ?? null;
     const nextOf = turn.progress?.next ?? ((count: number) => arrivals[count - 1]?.offset ?? '');
-    const pending = portionsOf(arrivals.map((arrival) => ({ arrival, commands: format.decode(arrival.message) })));
+    const pending = portionsOf(arrivals.map((arrival) => ({ arrival, commands: decode(arrival, format) })));
     for (let portion = pending.shift(); portion !== undefined; portion = pending.shift()) {
       const next = nextOf(taken.length + portion.length);
       const result = await this.#submit(portion, this.#turnOf(turn, expected, next));
@@ -183,6 +185,10 @@ export class Intake {
       return { arrival, commands, outcomes: own };
     });
   }
+}
+
+function decode({ message, refusal }: Arrival, format: Format): readonly (Command | Refusal)[] {
+  return refusal === undefined ? format.decode(message) : [refusal];
 }
 
 function removedBy(outcome: Extract<Outcome, { outcome: 'applied' }>): number | undefined {

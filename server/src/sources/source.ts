@@ -24,6 +24,8 @@ export interface SourceState extends LogState {
   readonly deadLettered: number;
   /** How far it is behind: how long the oldest message that is not durable yet has waited. */
   readonly lagMs?: number;
+  /** Messages that wait where they come from, as far as is known. */
+  readonly behind?: number;
   /** Where messages can be missed: how often that may have happened, and when it was last. */
   readonly gaps?: number;
   readonly lastGap?: SourceGap;

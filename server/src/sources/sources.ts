@@ -1,5 +1,5 @@
-import { LatchkeyError } from '@latchkey/client';
 import type { SourceSettings } from '../config/flow-settings.ts';
+import type { RedisPlace } from '../config/redis-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Format } from '../formats/format.ts';
 import type { Log } from '../log/log.ts';
@@ -20,13 +20,12 @@ export interface SourcesParts {
 
 /** The sources that the settings name, each yet to be started. @throws LatchkeyError `config-invalid` */
 export function sourcesOf(settings: Settings, parts: SourcesParts): Promise<readonly Source[]> {
-  return Promise.all(settings.sources.map((source, index) => makeSource(source, `sources[${index}]`, settings, parts)));
+  return Promise.all(settings.sources.map((source) => makeSource(source, settings, parts)));
 }
 
 async function makeSource(
   settings: SourceSettings,
-  path: string,
-  { log: logSettings }: Settings,
+  { limits, log: logSettings }: Settings,
   { channels, formats, ...rest }: SourcesParts,
 ): Promise<Source> {
   const parts = { ...rest, random: Math.random };
@@ -40,12 +39,25 @@ async function makeSource(
       const kept = isKept ? new PlainValues(logSettings, `latchkey-validate-${settings.name}`) : undefined;
       return new RedisPubsub({ ...parts, settings, format, channels, kept });
     }
-    case 'redis-stream':
-    case 'redis-keyspace':
-      throw new LatchkeyError(
-        'config-invalid',
-        `This version has no source ${settings.kind}, which ${path} asks for; leave it out.`,
-        { field: `${path}.kind` },
-      );
+    case 'redis-stream': {
+      const { RedisStream } = await import('./redis-stream.ts');
+      return new RedisStream({ ...parts, settings, format: formats.get(settings.name) as Format });
+    }
+    case 'redis-keyspace': {
+      const { RedisKeyspace } = await import('./redis-keyspace.ts');
+      const isOfLog = logSettings.kind === 'redis' && isSamePlace(settings, logSettings);
+      return new RedisKeyspace({ ...parts, settings, limits, isOfLog });
+    }
   }
+}
+
+/** Whether both name one database of one Redis, as far as names tell. */
+function isSamePlace(one: RedisPlace, other: RedisPlace): boolean {
+  return placeOf(one) === placeOf(other);
+}
+
+function placeOf({ sentinelName, sentinels, url }: RedisPlace): string {
+  const { host, pathname } = new URL(url);
+  const server = sentinels.length > 0 ? `${sentinelName} ${sentinels.toSorted().join()}` : host;
+  return `${server} ${Number(pathname.slice(1)) || 0}`;
 }

@@ -34,6 +34,8 @@ export interface ClientChoices {
   readonly isBinary: boolean;
   /** 3 where pushes (`CLIENT TRACKING`) are wanted. */
   readonly resp: 2 | 3;
+  /** Whether it takes invalidations; needs `resp: 3`, and a user who may turn tracking on. */
+  readonly hasInvalidations?: boolean;
 }
 
 const BINARY = { [RESP_TYPES.BLOB_STRING]: Buffer };
@@ -61,6 +63,7 @@ function makeClient(target: HostAndPort, tls: object, choices: ClientChoices, op
     ...options,
     name: choices.name,
     RESP: choices.resp,
+    ...(choices.hasInvalidations === true ? { emitInvalidate: true } : {}),
     disableOfflineQueue: true,
     disableClientInfo: true,
     socket: {

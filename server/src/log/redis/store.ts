@@ -1,0 +1,268 @@
+/**
+ * A log's part of a Redis: stands between the log, which decides on its own view, and one Redis, whose scripts write what was decided only
+ * while nobody else has. It decides nothing, keeps no view and repeats nothing by itself; a call that fails may have been carried out.
+ *
+ * Invariant: an append carries the run id of the server that gets it, so no server takes the run of another for its own.
+ */
+import { LatchkeyError } from '@latchkey/client';
+import type { RedisPlace } from '../../config/redis-settings.ts';
+import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
+import { TABLE_NAMES, type TableName } from '../../view/view.ts';
+import { appendCall, type StreamBounds } from './append-call.ts';
+import { APPEND_SCRIPT } from './append-script.ts';
+import { readFacts } from './facts.ts';
+import { keyNames } from './key-names.ts';
+import { LEASE_SCRIPT, REGISTER_SCRIPT, RELEASE_SCRIPT } from './lease-scripts.ts';
+import { FIND_SCRIPT, REFILL_SCRIPT, TAIL_SCRIPT } from './read-scripts.ts';
+import type {
+  AppendAnswer,
+  AppendRequest,
+  Found,
+  Head,
+  LogRecord,
+  RedisStore,
+  RefillPage,
+  ServerFacts,
+  TableWrite,
+} from './redis-store.ts';
+import { answerOfReply, bytesOfReply, entryOfReply, foundOfReply, headOfReply, recordsOfReply } from './replies.ts';
+import { script } from './script.ts';
+import { StoreConnections } from './store-connections.ts';
+import { isKeyRefused } from './store-error.ts';
+
+export interface RedisStoreOptions {
+  readonly place: RedisPlace;
+  /** The setting `log.name`. */
+  readonly name: string;
+  /** How much of the past the stream keeps for nodes that are behind. */
+  readonly bounds?: StreamBounds;
+  /** For tests: by how much the log's time is ahead of the server's. */
+  readonly clockShiftMicros?: () => number;
+  readonly random?: () => number;
+  /** A connection broke, or could not be made; told at each try. */
+  readonly onDown?: (error: LatchkeyError) => void;
+}
+
+type TailOptions = Parameters<RedisStore['tail']>[1];
+type TablePage = Awaited<ReturnType<RedisStore['refillTables']>>;
+type Registered = Awaited<ReturnType<RedisStore['register']>>;
+
+const BOUNDS: StreamBounds = { changesMax: 1_000_000, bytesMax: 256 * 1024 * 1024 };
+/** Entries of a page of a table; dead letters hold whole messages. */
+const tablePage = (table: TableName) => (table === 'deadLetters' ? '10' : '500');
+/** What a key is tried with, to learn whether the ACL lets this user have it. */
+const TRY_SCRIPT = 'return 1';
+
+const SCRIPTS = {
+  append: script(APPEND_SCRIPT),
+  find: script(FIND_SCRIPT),
+  tail: script(TAIL_SCRIPT),
+  refill: script(REFILL_SCRIPT),
+  lease: script(LEASE_SCRIPT),
+  release: script(RELEASE_SCRIPT),
+  register: script(REGISTER_SCRIPT),
+};
+
+export function openRedisStore(options: RedisStoreOptions): RedisStore {
+  return new ConnectedStore(options);
+}
+
+class ConnectedStore implements RedisStore {
+  readonly #options: RedisStoreOptions;
+  readonly #names: ReturnType<typeof keyNames>;
+  readonly #redis: StoreConnections;
+  /** Of the server that took the last append. */
+  #appendedRunId = '';
+  /** Token of the record that the last tail ended with, where that was all there was: the next waits at once. */
+  #lastToken: string | undefined;
+
+  constructor(options: RedisStoreOptions) {
+    this.#options = options;
+    this.#names = keyNames(options.name);
+    const { prefix, rehearsal } = this.#names;
+    this.#redis = new StoreConnections({ ...options, prefix, rehearsalKey: rehearsal });
+  }
+
+  get isUp(): boolean {
+    return this.#redis.isUp;
+  }
+
+  up(timeoutMs: number): Promise<void> {
+    return this.#redis.up(timeoutMs);
+  }
+
+  facts(): Promise<ServerFacts> {
+    return this.#redis.guarded('asking for its settings', () => readFacts(this.#redis, this.#shiftMicros));
+  }
+
+  head(): Promise<Head> {
+    const fields = ['epoch', 'offset', 'token', 'now', 'run', 'floor'];
+    return this.#redis.guarded('reading the head', async () =>
+      headOfReply(await this.#redis.send(['HMGET', this.#names.head, ...fields])),
+    );
+  }
+
+  epochs(): Promise<readonly { readonly id: string; readonly first: number }[]> {
+    return this.#redis.guarded('reading the epochs', async () => {
+      const reply = await this.#redis.send(['LRANGE', this.#names.epochs, '0', '-1']);
+      return listOfReply(reply).map((entry) => {
+        const [first = '', ...id] = (textOfReply(entry) ?? '').split(' ');
+        return { id: id.join(' '), first: Number(first) };
+      });
+    });
+  }
+
+  append(request: AppendRequest): Promise<AppendAnswer> {
+    return this.#redis.guarded('appending', async () => {
+      const { runId } = this.#redis;
+      const bounds = this.#options.bounds ?? BOUNDS;
+      const place = { names: this.#names, bounds, runId, shiftMicros: this.#shiftMicros };
+      const { args, keys } = appendCall(request, place);
+      try {
+        const answer = answerOfReply(await this.#redis.run(SCRIPTS.append, keys, args));
+        if (answer.kind === 'appended') this.#appendedRunId = runId;
+        return answer;
+      } catch (error) {
+        if (!isKeyRefused(error)) throw error;
+        const refused = await this.#refusedOf(request.keys.map(({ change }) => change.key));
+        if (refused.length === 0) throw error;
+        return { kind: 'not-permitted', keys: refused };
+      }
+    });
+  }
+
+  waitForReplicas(count: number, timeoutMs: number): Promise<number> {
+    return this.#redis.guarded('waiting for replicas', async () => {
+      if (this.#redis.runId !== this.#appendedRunId) {
+        const message = 'The Redis was replaced after the write, so none of its replicas can be asked about it.';
+        throw new LatchkeyError('not-ready', message, { retryAfter: 1 });
+      }
+      return Number(await this.#redis.send(['WAIT', String(count), String(timeoutMs)], timeoutMs));
+    });
+  }
+
+  tail(after: Head, options: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
+    return this.#redis.guarded('reading on', async () => {
+      if (options.signal?.aborted === true) return [];
+      const isAtHead = after.token !== '' && after.token === this.#lastToken;
+      this.#lastToken = undefined;
+      if (!isAtHead) {
+        const { changes, epochs, head } = this.#names;
+        const args = [after.epoch, String(after.offset), after.token, String(options.bytesMax)];
+        const reply = await this.#redis.runWaiting(SCRIPTS.tail, [head, epochs, changes], args);
+        const [word, list, isAll] = listOfReply(reply);
+        if (textOfReply(word) === 'behind') return 'behind';
+        const records = recordsOfReply(list);
+        if (textOfReply(isAll) === '1') this.#lastToken = records.at(-1)?.token;
+        if (records.length > 0) return records;
+      }
+      return this.#next(after, options);
+    });
+  }
+
+  refill(after: number, { bytesMax, entriesMax }: Parameters<RedisStore['refill']>[1]): Promise<RefillPage> {
+    return this.#redis.guarded('reading the entries', async () => {
+      const { head, heads, index } = this.#names;
+      const args = [String(after), String(entriesMax), String(bytesMax)];
+      const [headReply, more, list] = listOfReply(await this.#redis.run(SCRIPTS.refill, [head, index, heads], args));
+      const rows = listOfReply(list);
+      const last = textOfReply(listOfReply(rows.at(-1))[0]);
+      return {
+        head: headOfReply(headReply),
+        entries: rows.flatMap((row) => entryOfReply(row, this.#shiftMicros) ?? []),
+        next: textOfReply(more) === '1' && last !== undefined ? Number(last) : undefined,
+      };
+    });
+  }
+
+  /** A cursor is the name of a table and the place of its scan. */
+  refillTables(cursor: string | undefined): Promise<TablePage> {
+    return this.#redis.guarded('reading the tables', async () => {
+      const [table = TABLE_NAMES[0], from = '0'] = (cursor?.split(' ') ?? []) as [TableName?, string?];
+      const reply = await this.#redis.send(['HSCAN', this.#names.tables[table], from, 'COUNT', tablePage(table)]);
+      const [place, list] = listOfReply(reply);
+      const words = listOfReply(list).map(bytesOfReply);
+      const writes: TableWrite[] = [];
+      for (let at = 0; at < words.length; at += 2)
+        writes.push({ table, key: words[at] as Buffer, value: words[at + 1] });
+      const following = textOfReply(place) ?? '0';
+      if (following !== '0') return { writes, next: `${table} ${following}` };
+      const nextTable = TABLE_NAMES[TABLE_NAMES.indexOf(table) + 1];
+      return { writes, next: nextTable === undefined ? undefined : `${nextTable} 0` };
+    });
+  }
+
+  find(keys: readonly string[]): Promise<readonly Found[]> {
+    return this.#redis.guarded('reading keys', async () => {
+      const reply = await this.#redis.run(SCRIPTS.find, keys, []);
+      return listOfReply(reply).map((found) => foundOfReply(found, this.#shiftMicros));
+    });
+  }
+
+  lease(name: string, holder: string, ttlMs: number): Promise<number | undefined> {
+    return this.#redis.guarded('taking a lease', async () => {
+      const { fences, leases } = this.#names;
+      const args = [String(this.#shiftMicros), name, holder, String(ttlMs)];
+      const fence = textOfReply(await this.#redis.run(SCRIPTS.lease, [leases, fences], args));
+      return fence === undefined ? undefined : Number(fence);
+    });
+  }
+
+  releaseLease(name: string, holder: string): Promise<void> {
+    return this.#redis.guarded('giving a lease back', async () => {
+      await this.#redis.run(SCRIPTS.release, [this.#names.leases], [name, holder]);
+    });
+  }
+
+  register(...[node, known, ttlMs]: Parameters<RedisStore['register']>): Promise<Registered> {
+    return this.#redis.guarded('registering', async () => {
+      const args = [String(this.#shiftMicros), node, known.epoch, String(known.offset), String(ttlMs)];
+      const reply = await this.#redis.run(SCRIPTS.register, [this.#names.nodes], args);
+      return listOfReply(reply).map((entry) => {
+        const [name = '', epoch = '', offset = '0'] = listOfReply(entry).map(textOfReply);
+        return { node: name, epoch, offset: Number(offset) };
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#redis.close();
+  }
+
+  get #shiftMicros(): number {
+    return this.#options.clockShiftMicros?.() ?? 0;
+  }
+
+  /** Waits for one record: what is appended after the head, by whomever. */
+  async #next(after: Head, { signal, waitMs }: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
+    if (signal?.aborted === true) return [];
+    const unblock = () => void this.#redis.unblock();
+    signal?.addEventListener('abort', unblock, { once: true });
+    const block = String(Math.max(1, Math.ceil(waitMs)));
+    try {
+      const args = ['XREAD', 'COUNT', '1', 'BLOCK', block, 'STREAMS', this.#names.changes, `${after.offset}-0`];
+      const [stream] = listOfReply(await this.#redis.sendWaiting(args, waitMs));
+      const [entry] = listOfReply(listOfReply(stream)[1]);
+      if (entry === undefined) return [];
+      const [, token, , record] = listOfReply(listOfReply(entry)[1]);
+      if (after.token !== '' && textOfReply(token) !== after.token) return 'behind';
+      return recordsOfReply([record as Reply]);
+    } finally {
+      signal?.removeEventListener('abort', unblock);
+    }
+  }
+
+  /** Redis does not say which key it was. */
+  async #refusedOf(keys: readonly string[]): Promise<readonly string[]> {
+    const tries = keys.map(async (key) => {
+      try {
+        await this.#redis.send(['EVAL', TRY_SCRIPT, '1', key]);
+        return [];
+      } catch (error) {
+        if (isKeyRefused(error)) return [key];
+        throw error;
+      }
+    });
+    return (await Promise.all(tries)).flat();
+  }
+}
