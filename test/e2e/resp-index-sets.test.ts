@@ -10,7 +10,8 @@ const SET = 'info:batteries:ids';
 async function world(scope: Scope) {
   const redis = await startRedis(scope);
   const indexSet = { key: SET, fromKey: 'battery:{site}:{{x}}:{id}', member: '{id}@{site}' };
-  const sinks = JSON.stringify([{ name: 'ids', kind: 'redis', url: redis.url, channel: '{key}', indexSet }]);
+  const filter = { keys: ['battery:a:{x}:1'], patterns: ['battery:[ngs]*'], prefixes: ['battery:last'] };
+  const sinks = JSON.stringify([{ name: 'ids', kind: 'redis', url: redis.url, channel: '{key}', indexSet, ...filter }]);
   const server = await ServerProcess.start({ args: ['--resp', '127.0.0.1:0'], env: { LATCHKEY_SINKS: sinks } }, scope);
   const told = server.records.find(({ message }) => String(message).startsWith('resp: listening'));
   return {
@@ -32,6 +33,7 @@ describe('the id set of a sink', () => {
       'battery:süd:{x}:7:8',
       'battery:none',
       'battery::{x}:1',
+      'battery:left-out:{x}:1',
     ];
     for (const key of keys) await ours.say('SET', key, '{"soc":1}');
     await ours.say('SET', 'battery:gone:{x}:1', 'x');
@@ -49,6 +51,7 @@ describe('the id set of a sink', () => {
         `SCARD ${SET}`,
         `SISMEMBER ${SET} 7@north`,
         `SISMEMBER ${SET} 1@gone`,
+        `SISMEMBER ${SET} 1@left-out`,
         `SISMEMBER ${SET} north`,
         `SMISMEMBER ${SET} 12@north 7:8@süd 8@nowhere`,
         `TYPE ${SET}`,
