@@ -65,22 +65,3 @@ local records, isAll = recordsAfter(KEYS[3], ARGV[2], token, tonumber(ARGV[4]))
 if not records or #records == 0 then return {'behind'} end
 return {'records', records, isAll and '1' or ''}
 `;
-
-/**
- * KEYS: head, index, heads. ARGV: offset, how many entries, how many bytes. Users' keys are not known before.
- * Returns the head, '1' where there may be more, and of each key offset, key, its head, and what `find` returns.
- */
-export const REFILL_SCRIPT = `${READ_HEAD}${FIND}
-local limit = tonumber(ARGV[2])
-local bytesMax = tonumber(ARGV[3])
-local page = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
-local list, bytes = {}, 0
-for at = 1, #page, 2 do
-  if bytes > bytesMax then return {readHead(KEYS[1]), '1', list} end
-  local head = redis.call('HGET', KEYS[3], page[at])
-  local found, size = find(page[at])
-  bytes = bytes + size + #page[at] + (head and #head or 0)
-  list[#list + 1] = {page[at + 1], page[at], head, found}
-end
-return {readHead(KEYS[1]), #page == limit * 2 and '1' or '', list}
-`;

@@ -10,10 +10,11 @@ import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.t
 import { TABLE_NAMES, type TableName } from '../../view/view.ts';
 import { appendCall, type StreamBounds } from './append-call.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
+import { readEntryPage } from './entry-page.ts';
 import { readFacts } from './facts.ts';
 import { keyNames } from './key-names.ts';
 import { LEASE_SCRIPT, REGISTER_SCRIPT, RELEASE_SCRIPT } from './lease-scripts.ts';
-import { FIND_SCRIPT, REFILL_SCRIPT, TAIL_SCRIPT } from './read-scripts.ts';
+import { FIND_SCRIPT, TAIL_SCRIPT } from './read-scripts.ts';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -25,7 +26,7 @@ import type {
   ServerFacts,
   TableWrite,
 } from './redis-store.ts';
-import { answerOfReply, bytesOfReply, entryOfReply, foundOfReply, headOfReply, recordsOfReply } from './replies.ts';
+import { answerOfReply, bytesOfReply, foundOfReply, HEAD_FIELDS, headOfReply, recordsOfReply } from './replies.ts';
 import { script } from './script.ts';
 import { StoreConnections } from './store-connections.ts';
 import { isKeyRefused } from './store-error.ts';
@@ -57,7 +58,6 @@ const SCRIPTS = {
   append: script(APPEND_SCRIPT),
   find: script(FIND_SCRIPT),
   tail: script(TAIL_SCRIPT),
-  refill: script(REFILL_SCRIPT),
   lease: script(LEASE_SCRIPT),
   release: script(RELEASE_SCRIPT),
   register: script(REGISTER_SCRIPT),
@@ -96,9 +96,8 @@ class ConnectedStore implements RedisStore {
   }
 
   head(): Promise<Head> {
-    const fields = ['epoch', 'offset', 'token', 'now', 'run', 'floor'];
     return this.#redis.guarded('reading the head', async () =>
-      headOfReply(await this.#redis.send(['HMGET', this.#names.head, ...fields])),
+      headOfReply(await this.#redis.send(['HMGET', this.#names.head, ...HEAD_FIELDS])),
     );
   }
 
@@ -160,19 +159,8 @@ class ConnectedStore implements RedisStore {
     });
   }
 
-  refill(after: number, { bytesMax, entriesMax }: Parameters<RedisStore['refill']>[1]): Promise<RefillPage> {
-    return this.#redis.guarded('reading the entries', async () => {
-      const { head, heads, index } = this.#names;
-      const args = [String(after), String(entriesMax), String(bytesMax)];
-      const [headReply, more, list] = listOfReply(await this.#redis.run(SCRIPTS.refill, [head, index, heads], args));
-      const rows = listOfReply(list);
-      const last = textOfReply(listOfReply(rows.at(-1))[0]);
-      return {
-        head: headOfReply(headReply),
-        entries: rows.flatMap((row) => entryOfReply(row, this.#shiftMicros) ?? []),
-        next: textOfReply(more) === '1' && last !== undefined ? Number(last) : undefined,
-      };
-    });
+  refill(after: number, bounds: Parameters<RedisStore['refill']>[1]): Promise<RefillPage> {
+    return this.#redis.guarded('reading the entries', () => readEntryPage(this.#redis, this.#names, after, bounds));
   }
 
   /** A cursor is the name of a table and the place of its scan. */
