@@ -19,8 +19,16 @@ export function headOfReply(reply: Reply | undefined): Head {
   };
 }
 
+/** The list `epochs`, oldest first. */
+export function epochsOfReply(reply: Reply | undefined): { readonly id: string; readonly first: number }[] {
+  return listOfReply(reply).map((entry) => {
+    const [first = '', ...id] = text(entry).split(' ');
+    return { id: id.join(' '), first: Number(first) };
+  });
+}
+
 /** @throws LatchkeyError `data-corrupt` */
-export function recordsOfReply(reply: Reply | undefined): LogRecord[] {
+function recordsOfReply(reply: Reply | undefined): LogRecord[] {
   return listOfReply(reply).map((record) => decodeRecord(bytesOfReply(record)));
 }
 
