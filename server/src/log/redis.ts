@@ -103,7 +103,7 @@ export class RedisLog implements Log {
     const replica = new Replica({
       view,
       onUnfit: (error) => this.#unfit(error),
-      onFit: () => this.#told(undefined),
+      onFit: () => this.#fit(),
       onForeign: () => this.#deciding.reload(),
     });
     const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#patience.begin() });
@@ -197,8 +197,8 @@ export class RedisLog implements Log {
     this.#stop.abort();
     this.#aligned.resolve();
     await this.#options.store.close();
-    await this.#following;
-    await this.#replica.close();
+    // Whoever applies records of others may wait for a view that is full.
+    await Promise.all([this.#following, this.#replica.close()]);
     await this.view.close();
   }
 
@@ -249,7 +249,7 @@ export class RedisLog implements Log {
         await this.#stumble(error);
       }
       // Whoever is answered then may submit again at once.
-      if (!this.#hasWork) await this.#replica.applied();
+      if (!this.#hasWork && !this.#replica.isUnfit) await this.#replica.applied();
     }
     // In the turn in which there was nothing more: a batch that comes after it begins anew.
     this.#running = undefined;
@@ -258,6 +258,8 @@ export class RedisLog implements Log {
 
   get #hasWork(): boolean {
     if (this.#stop.signal.aborted) return false;
+    // A view that lags behind the log is nothing to decide on.
+    if (this.#replica.isUnfit) return false;
     return this.#pump.hasWork || !(this.#isAligned || this.#isClosing);
   }
 
@@ -343,6 +345,12 @@ export class RedisLog implements Log {
     this.#failure = new LatchkeyError('storage-full', message, { retryAfter: 5, cause: error });
     this.#jobs.refuseAll(this.#failure);
     for (const listener of this.#unfitListeners) listener();
+  }
+
+  #fit(): void {
+    this.#failure = undefined;
+    this.#options.logger.info({}, 'log redis: the view of this node goes on');
+    setImmediate(() => this.#wake());
   }
 
   /** What a write failed with; undefined: one succeeded. */
