@@ -177,7 +177,7 @@ export class RedisLog implements Log {
   async settleDue(): Promise<void> {
     this.#wake();
     while (this.#running !== undefined) await this.#running;
-    await this.#replica.applied();
+    await this.#replica.tried();
   }
 
   close(): Promise<void> {
@@ -207,6 +207,7 @@ export class RedisLog implements Log {
     this.#pump.giveUp(unsure(this.#failure));
     this.#jobs.refuseAll(this.#failure ?? closing());
     this.#stop.abort();
+    void this.#replica.close();
   }
 
   async #start(): Promise<void> {
@@ -249,7 +250,7 @@ export class RedisLog implements Log {
         await this.#stumble(error);
       }
       // Whoever is answered then may submit again at once.
-      if (!this.#hasWork && !this.#replica.isUnfit) await this.#replica.applied();
+      if (!this.#hasWork) await this.#replica.tried();
     }
     // In the turn in which there was nothing more: a batch that comes after it begins anew.
     this.#running = undefined;

@@ -41,6 +41,7 @@ export class Replica {
   /** Each resolves when its step is in the view, in their order. */
   readonly #queue: Promise<void>[] = [];
   #isUnfit = false;
+  #tried: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
 
   constructor(options: ReplicaOptions) {
@@ -71,6 +72,11 @@ export class Replica {
   /** Resolves when fewer steps than that wait. */
   async room(waitingMax: number): Promise<void> {
     while (this.#queue.length >= waitingMax) await this.#queue[0];
+  }
+
+  /** Resolves when the view has all that is known, or could not take it yet. */
+  tried(): Promise<void> {
+    return this.#tried;
   }
 
   /** Resolves when the view has all that is known; never rejects. */
@@ -235,6 +241,7 @@ export class Replica {
     })();
     this.#tail = taken;
     this.#queue.push(taken);
+    this.#tried = tried.promise;
     return tried.promise;
   }
 
