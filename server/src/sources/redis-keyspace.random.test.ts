@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random, seedFrom } from '../../../test/guarantees/random.ts';
+import { redisPrograms } from '../../../test/support/redis.ts';
 import type { RedisReply } from '../../../test/support/redis-process.ts';
 import type { Log } from '../log/log.ts';
 import { type KeyspaceProbe, makeKeyspaceProbe } from './redis-keyspace-probe.fixture.ts';
@@ -70,12 +71,19 @@ function heldHere(probe: KeyspaceProbe): Readonly<Record<string, string>> {
   return held;
 }
 
-for (const mode of ['keyevents', 'tracking'] as const)
-  test(`by ${mode}: entries end as the Redis is, through cuts and handovers`, { timeout: 300_000 }, async (t) => {
+const PROGRAMS = redisPrograms().flatMap((program) => [
+  { ...program, mode: 'keyevents' as const },
+  { ...program, mode: 'tracking' as const },
+]);
+
+for (const { mode, path, version } of PROGRAMS)
+  test(`by ${mode} on Redis ${version}: entries end as the Redis is, through cuts and handovers`, {
+    timeout: 300_000,
+  }, async (t) => {
     const seed = seedFrom(process.env.LATCHKEY_SEED);
     t.diagnostic(`LATCHKEY_SEED=${seed}`);
     const random = new Random(seed);
-    const probe = await makeKeyspaceProbe({ notifications: 'KEA' });
+    const probe = await makeKeyspaceProbe({ program: path, notifications: 'KEA' });
     try {
       let nodes = 0;
       const start = () => {
