@@ -104,7 +104,13 @@ export async function closedLoop(
 }
 
 /** Sends at a fixed rate, without waiting for answers to go on; resolves when all were answered. */
-export async function openLoop(port: number, perSecond: number, seconds: number, request: () => Buffer): Promise<Load> {
+export async function openLoop(
+  port: number,
+  perSecond: number,
+  seconds: number,
+  request: () => Buffer,
+  onAnswer?: (tookMs: number) => void,
+): Promise<Load> {
   const free: Connection[] = [];
   const answers: Promise<void>[] = [];
   const started = performance.now();
@@ -115,7 +121,12 @@ export async function openLoop(port: number, perSecond: number, seconds: number,
       const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * perSecond));
       for (; sent < due; sent += 1) {
         const connection = free.pop() ?? new Connection(port);
-        answers.push(connection.request(request()).then(() => void free.push(connection)));
+        const sentMs = performance.now();
+        const answered = connection.request(request()).then(() => {
+          free.push(connection);
+          onAnswer?.(performance.now() - sentMs);
+        });
+        answers.push(answered);
       }
       if (sent < total) return;
       clearInterval(timer);
