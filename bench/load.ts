@@ -103,7 +103,24 @@ export async function closedLoop(
   return { count: answered * weight, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Sends at a fixed rate, without waiting for answers to go on; resolves when all were answered. */
+/** Sends at a fixed rate, without waiting for answers to go on; resolves with how many it were. */
+export async function paced(perSecond: number, seconds: number, send: () => void): Promise<number> {
+  const started = performance.now();
+  const total = Math.round(perSecond * seconds);
+  await new Promise<void>((done) => {
+    let sent = 0;
+    const timer = setInterval(() => {
+      const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * perSecond));
+      for (; sent < due; sent += 1) send();
+      if (sent < total) return;
+      clearInterval(timer);
+      done();
+    }, 1);
+  });
+  return total;
+}
+
+/** As `paced` with requests over HTTP; resolves when all were answered. */
 export async function openLoop(
   port: number,
   perSecond: number,
@@ -114,24 +131,14 @@ export async function openLoop(
   const free: Connection[] = [];
   const answers: Promise<void>[] = [];
   const started = performance.now();
-  const total = Math.round(perSecond * seconds);
-  await new Promise<void>((done) => {
-    let sent = 0;
-    const timer = setInterval(() => {
-      const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * perSecond));
-      for (; sent < due; sent += 1) {
-        const connection = free.pop() ?? new Connection(port);
-        const sentMs = performance.now();
-        const answered = connection.request(request()).then(() => {
-          free.push(connection);
-          onAnswer?.(performance.now() - sentMs);
-        });
-        answers.push(answered);
-      }
-      if (sent < total) return;
-      clearInterval(timer);
-      done();
-    }, 1);
+  const total = await paced(perSecond, seconds, () => {
+    const connection = free.pop() ?? new Connection(port);
+    const sentMs = performance.now();
+    const answered = connection.request(request()).then(() => {
+      free.push(connection);
+      onAnswer?.(performance.now() - sentMs);
+    });
+    answers.push(answered);
   });
   await Promise.all(answers);
   for (const connection of free) connection.close();

@@ -12,6 +12,7 @@ import { reads } from './reads.ts';
 import { redisFill } from './redis-fill.ts';
 import { redisIngest } from './redis-ingest.ts';
 import { redisNodes } from './redis-nodes.ts';
+import { redisPubsubLatency } from './redis-pubsub-latency.ts';
 import { resp } from './resp.ts';
 import { resume } from './resume.ts';
 import { shortAbsence } from './short-absence.ts';
@@ -34,6 +35,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
   { name: 'resp', measure: resp },
+  { name: 'redis-pubsub-latency', measure: redisPubsubLatency },
   { name: 'snapshot', measure: snapshot },
   { name: 'resume', measure: resume },
   { name: 'start', measure: start },
