@@ -9,7 +9,7 @@ import { sight } from '../../server/src/verify/history.fixture.ts';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
 import { type Scope, temporaryFolder } from '../support/server-process.ts';
 import { compareWithServer, readJournal } from './journal.ts';
-import { appliedOnce, progressExact } from './once-checkers.ts';
+import { appliedOnce, progressExact, writtenOnce } from './once-checkers.ts';
 import { checkOutcomes } from './outcome-checkers.ts';
 import { Random } from './random.ts';
 import { type Keyed, Recorder, type Write } from './recorder.ts';
@@ -95,6 +95,14 @@ describe('the checkers of what happens once', () => {
     assert.deepEqual(found(keyed({ others: [other] }), ONCE), []);
     assert.match(String(found(keyed({ others: [{ ...other, answer: 'applied aaaa.2' }] }), ONCE)), /another value/);
     assert.match(String(found(keyed({ others: [other] }), [...ONCE, sight(2, 'a', '2')])), /which is in the log/);
+  });
+
+  test('AppliedOnce finds a text that was put and came again after another value of its key', () => {
+    const [put, other] = [sight(1, 'a', '"w-1"'), sight(2, 'a', '"w-2"')];
+    assert.deepEqual(namesOf(writtenOnce([put, other, sight(3, 'a', '"w-1"')])), ['AppliedOnce']);
+    assert.deepEqual(namesOf(writtenOnce([put, sight(2, 'a'), sight(3, 'a', '"w-1"')])), ['AppliedOnce']);
+    assert.deepEqual(writtenOnce([put, sight(2, 'a', '"w-1"'), other]), [], 'an expiry was set');
+    assert.deepEqual(writtenOnce([put, other, { ...sight(3, 'a', '"w-2"'), op: 'stale' }, sight(4, 'b', '"w-1"')]), []);
   });
 
   test('ProgressExact finds a row twice, a row missing, and rows beyond the progress', () => {

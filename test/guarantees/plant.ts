@@ -8,8 +8,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { BIN, ServerProcess } from '../support/server-process.ts';
+import { serverCommand } from './launch.ts';
 import { BUG_NAMES, type BugName, bugOf } from './planted-bugs.ts';
-import { serverCommand } from './run.ts';
 
 const { values } = parseArgs({
   options: {

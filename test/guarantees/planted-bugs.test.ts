@@ -5,8 +5,9 @@ import { systemClock } from '../../server/src/shared/clock.ts';
 import type { VerifyReport } from '../../server/src/verify/report.ts';
 import { Verification } from '../../server/src/verify/verify.ts';
 import { ServerProcess } from '../support/server-process.ts';
+import { serverCommand } from './launch.ts';
 import { BUG_NAMES, bugOf } from './planted-bugs.ts';
-import { run, serverCommand } from './run.ts';
+import { run } from './run.ts';
 
 const SEED = 20261125;
 const DURATION_MS = 1200;

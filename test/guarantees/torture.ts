@@ -8,7 +8,8 @@
 import { parseArgs } from 'node:util';
 import { planOf } from './plan.ts';
 import { Random, seedFrom } from './random.ts';
-import { report, run } from './run.ts';
+import { report } from './result.ts';
+import { run } from './run.ts';
 import { Summary } from './summary.ts';
 
 const { values } = parseArgs({

@@ -43,7 +43,11 @@ export interface LogRecord {
 export type Found =
   | { readonly kind: 'absent' }
   | { readonly kind: 'string'; readonly data: Buffer; readonly expires: number | undefined }
-  | { readonly kind: 'hash'; readonly fields: readonly (readonly [field: Buffer, value: Buffer])[]; readonly expires: number | undefined }
+  | {
+      readonly kind: 'hash';
+      readonly fields: readonly (readonly [field: Buffer, value: Buffer])[];
+      readonly expires: number | undefined;
+    }
   /** A list, set, stream…: never written, never read. */
   | { readonly kind: 'foreign'; readonly type: string };
 
@@ -72,7 +76,10 @@ export interface KeyWrite {
    * `known`: the log has a head for it: anything but a foreign type. `unseen`: the log never had it: it must be absent.
    * `as-found`: exactly this (an observation).
    */
-  readonly expects: { readonly kind: 'known' } | { readonly kind: 'unseen' } | { readonly kind: 'as-found'; readonly found: Found };
+  readonly expects:
+    | { readonly kind: 'known' }
+    | { readonly kind: 'unseen' }
+    | { readonly kind: 'as-found'; readonly found: Found };
 }
 
 export interface AppendRequest {
@@ -128,7 +135,9 @@ export interface ServerFacts {
   readonly maxmemoryPolicy: string;
   readonly maxmemoryBytes: number;
   /** `appendonly`, `appendfsync` and `save`; undefined where CONFIG is not allowed. */
-  readonly persistence: { readonly appendonly: boolean; readonly appendfsync: string; readonly save: string } | undefined;
+  readonly persistence:
+    | { readonly appendonly: boolean; readonly appendfsync: string; readonly save: string }
+    | undefined;
   readonly role: string;
   readonly connectedReplicas: number;
 }
@@ -149,15 +158,24 @@ export interface RedisStore {
   /** Waits until so many replicas have what was written; how many have. */
   waitForReplicas(count: number, timeoutMs: number): Promise<number>;
   /** Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. */
-  tail(after: Head, options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal }): Promise<readonly LogRecord[] | 'behind'>;
+  tail(
+    after: Head,
+    options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal },
+  ): Promise<readonly LogRecord[] | 'behind'>;
   refill(after: number, options: { readonly entriesMax: number; readonly bytesMax: number }): Promise<RefillPage>;
   /** All of the tables, page by page. */
-  refillTables(cursor: string | undefined): Promise<{ readonly writes: readonly TableWrite[]; readonly next: string | undefined }>;
+  refillTables(
+    cursor: string | undefined,
+  ): Promise<{ readonly writes: readonly TableWrite[]; readonly next: string | undefined }>;
   find(keys: readonly string[]): Promise<readonly Found[]>;
   /** The fence, or undefined while another holder's has not run out. The same holder prolongs its own. */
   lease(name: string, holder: string, ttlMs: number): Promise<number | undefined>;
   releaseLease(name: string, holder: string): Promise<void>;
   /** For `rebuild`: nodes tell how far they know the log, and hear of the others. */
-  register(node: string, known: { readonly epoch: string; readonly offset: number }, ttlMs: number): Promise<readonly { readonly node: string; readonly epoch: string; readonly offset: number }[]>;
+  register(
+    node: string,
+    known: { readonly epoch: string; readonly offset: number },
+    ttlMs: number,
+  ): Promise<readonly { readonly node: string; readonly epoch: string; readonly offset: number }[]>;
   close(): Promise<void>;
 }
