@@ -13,7 +13,7 @@ import { appliedOnce, progressExact, writtenOnce } from './once-checkers.ts';
 import { checkOutcomes } from './outcome-checkers.ts';
 import { Random } from './random.ts';
 import { type Keyed, Recorder, type Write } from './recorder.ts';
-import { Target } from './target.ts';
+import { Pace, ServerTarget } from './target.ts';
 import { WatchRecord } from './watch-record.ts';
 
 const namesOf = (violations: readonly Violation[]) => [...new Set(violations.map(({ guarantee }) => guarantee))];
@@ -176,7 +176,7 @@ describe('what only the actors can see', () => {
     const record = new WatchRecord({
       ...one,
       name: 'watcher',
-      target: new Target(new Random(1)),
+      target: new ServerTarget(new Random(1), new Pace()),
       recorder,
       others: [other],
     });

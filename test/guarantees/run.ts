@@ -18,7 +18,7 @@ import { Random } from './random.ts';
 import { Recorder } from './recorder.ts';
 import { type RunResult, resultOf } from './result.ts';
 import { progressOf } from './source.ts';
-import { Target } from './target.ts';
+import { Pace, ServerTarget } from './target.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -50,7 +50,8 @@ export async function run({
   world,
 }: RunOptions): Promise<RunResult> {
   const random = new Random(seed);
-  const target = new Target(random);
+  const pace = new Pace();
+  const target = new ServerTarget(random, pace);
   const recorder = new Recorder(world === 'narrow');
   await using cleanup = new AsyncDisposableStack();
   let faults: Faults | undefined;
@@ -62,22 +63,23 @@ export async function run({
   cleanup.defer(() => server.dispose());
   const proxy = await FaultProxy.start(server.port);
   cleanup.defer(() => proxy.close());
-  faults = new Faults({ server, proxy, target, recorder, random: random.fork(), isNarrow: world === 'narrow' });
+  const isNarrow = world === 'narrow';
+  faults = new Faults({ server, proxy, target, recorder, random: random.fork(), isNarrow, isAlone: true });
   target.raise(proxy.url);
-  const watchers = startWatchers(target, recorder);
-  const writers = startWriters(target, recorder);
+  const watchers = startWatchers(() => target, recorder);
+  const writers = startWriters({ each: [target], anywhere: () => target }, recorder);
   cleanup.defer(async () => {
-    target.stopWriters();
+    pace.stopWriters();
     proxy.heal();
     await Promise.all(watchers.map((watcher) => watcher.end()));
   });
   for (const kinds of rounds) {
-    await alive([server], target.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax)));
+    await alive([server], pace.moreAcks(random.between(acksPerRoundMax >> 3, acksPerRoundMax)));
     await sleep(random.next() * 10); // A fault right after an acknowledgement would miss every other instant.
     await faults.cause(kinds);
   }
-  await alive([server], target.moreAcks(acksPerRoundMax >> 2));
-  target.stopWriters();
+  await alive([server], pace.moreAcks(acksPerRoundMax >> 2));
+  pace.stopWriters();
   await alive([server], writers);
   await expireAll(server, faults);
   const lastVersion = await settle(server, watchers);

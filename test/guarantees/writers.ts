@@ -3,8 +3,7 @@
  * on; what was not answered is only counted.
  */
 import type { Outcome } from '@latchkey/client';
-import type { WireChange } from '../../server/src/verify/sight.ts';
-import { type Answer, get, put, remove, sendCommands } from '../support/http-client.ts';
+import { type Answer, put, remove, sendCommands } from '../support/http-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
 import type { Put, Write } from './recorder.ts';
 import { WriteMaker, type WriterOptions } from './write-maker.ts';
@@ -111,15 +110,5 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
     } finally {
       socket.close();
     }
-  });
-}
-
-/** Plain reads of random keys beside the writers: what one of them was shown must stay. */
-export function readKeys(options: WriterOptions): Promise<void> {
-  const { busyKeys, rareKeys, recorder, target } = options;
-  const random = target.random.fork();
-  return loop(options, async () => {
-    const answer = await get(target.url, random.pick(random.chance(0.8) ? busyKeys : rareKeys), '?meta=true');
-    if (answer.status === 200) recorder.read(answer.json as WireChange);
   });
 }
