@@ -25,6 +25,14 @@ export const LOSSLESS = {
   config: ['appendfsync always', `lua-time-limit ${BUSY_AFTER_MS}`],
 } as const;
 
+const SPIN = `
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+local ends = now() + tonumber(ARGV[1])
+repeat until now() > ends`;
+
 export class RedisFaults {
   #scene: RedisScene;
 
@@ -59,14 +67,9 @@ export class RedisFaults {
 
   /** A script of somebody else's that does not end: others are answered BUSY. */
   busy(random: Random): Promise<number> {
-    const seconds = random.between(150, 600) / 1000;
+    const micros = random.between(150, 600) * 1000;
     return this.#whileAnswering('BUSY', async () => {
-      await this.primary.command(
-        'EVAL',
-        'local ends = os.clock() + tonumber(ARGV[1]) repeat until os.clock() > ends',
-        0,
-        seconds,
-      );
+      await this.primary.command('EVAL', SPIN, 0, micros);
     });
   }
 
@@ -79,11 +82,15 @@ export class RedisFaults {
     return killed;
   }
 
-  forgetScripts(): Promise<number> {
-    return this.#whileAnswering('NOSCRIPT', async (answered) => {
+  /** As often as it takes for somebody to call one that is forgotten. */
+  async forgetScripts(): Promise<number> {
+    const before = await errorCount(this.primary, 'NOSCRIPT');
+    const isMissed = async () => {
       await this.primary.command('SCRIPT', 'FLUSH');
-      await answered();
-    });
+      return (await errorCount(this.primary, 'NOSCRIPT')) > before;
+    };
+    await until(isMissed, 'answer NOSCRIPT');
+    return (await errorCount(this.primary, 'NOSCRIPT')) - before;
   }
 
   /** Writes that take memory are refused. */
