@@ -19,7 +19,7 @@ const { values } = parseArgs({
   },
 });
 const oneIn = Number(values['one-in']);
-const bugs = BUG_NAMES.filter((name) => !('under' in bugOf(name)));
+const bugs = BUG_NAMES.filter((name) => !('under' in bugOf(name) || 'amongNodes' in bugOf(name)));
 const name = bugs.find((each) => each === values.bug);
 if (name === undefined || !Number.isInteger(oneIn) || oneIn < 1) {
   const list = bugs.map((each) => `  ${each.padEnd(18)}${bugOf(each).about} (${bugOf(each).foundBy})`).join('\n');

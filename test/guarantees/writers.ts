@@ -32,7 +32,8 @@ export function writeByKey(options: WriterOptions): Promise<void> {
     const answer = await sendByKey(target.url, write);
     if (answer.status === 200) {
       if (recorder.outcome(name, write, sentAt, after, answer.json as Outcome)) target.countAcks(1);
-    } else recorder.refusal(name, write, codeOf(answer.json));
+    } else if (isUnsure((answer.json as { readonly error?: unknown }).error)) recorder.unanswered += 1;
+    else recorder.refusal(name, write, codeOf(answer.json));
   });
 }
 
@@ -46,6 +47,11 @@ export function putByKey(url: string, write: Put, headers: Readonly<Record<strin
   if (write.ttl !== undefined) query.set('ttl', String(write.ttl));
   if (write.valid !== undefined) query.set('valid', write.valid);
   return put(url, write.key, write.value, query.size === 0 ? '' : `?${query}`, headers);
+}
+
+/** An error that says that the write may have been made: the Redis of the log went away in the midst of it. */
+function isUnsure(error: unknown): boolean {
+  return (error as { readonly isUnsure?: boolean } | undefined)?.isUnsure === true;
 }
 
 export function codeOf(body: unknown): string {
@@ -87,7 +93,8 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
       const asked = pending.get(frame.id as number);
       if (asked === undefined) return;
       pending.delete(frame.id as number);
-      if (frame.op !== 'outcome') recorder.refusal(name, asked.write, String(frame.code));
+      if (isUnsure(frame)) recorder.unanswered += 1;
+      else if (frame.op !== 'outcome') recorder.refusal(name, asked.write, String(frame.code));
       else if (recorder.outcome(name, asked.write, asked.sentAt, asked.after, frame as unknown as Outcome))
         target.countAcks(1);
       if (pending.size === 0) drained();
