@@ -23,6 +23,8 @@ export const ERROR_ABOUT = {
   'observe-refused': '`observe` is made by sources only.',
   'not-an-object': 'A merge patch must be a JSON object.',
   'not-flat': 'The entry is kept as a hash, which takes a JSON object without objects or arrays in it.',
+  'wrong-type':
+    'The log keeps its values in a Redis, where that key holds a list, a set or another type that is no value; it is left alone.',
   'idempotency-mismatch': 'The idempotency key was used before with another body.',
   'event-invalid': 'The event is not of the documented shape; `field` names what is wrong.',
   'content-type-unsupported': 'The route does not take this content type; the message lists the ones it does.',

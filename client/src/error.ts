@@ -33,6 +33,7 @@ export const ERRORS = {
   'observe-refused': refusal(400),
   'not-an-object': refusal(400),
   'not-flat': refusal(400),
+  'wrong-type': refusal(409, 4),
   'idempotency-mismatch': refusal(422, 4),
   'event-invalid': refusal(400),
   'content-type-unsupported': refusal(415),

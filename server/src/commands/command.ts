@@ -50,6 +50,8 @@ export type ObserveCommand = {
   /** Where it was found as a hash; `found` is then the JSON object of its fields. */
   readonly as?: 'hash';
   readonly expires?: number;
+  /** It was found where the log itself keeps its values: it is there already, and is not written back. */
+  readonly isAtHome?: boolean;
 } & Keyed;
 /** Expanded by the log into removes of the keys present at decision time; not atomic as a whole. */
 export interface RemoveMatchingCommand {

@@ -91,6 +91,7 @@ export class Tick {
     this.run();
     // What came from within an outlet's write is in the view too.
     this.#pending = [];
+    this.#checkEpoch();
     const { head, onMoved, onSkipped } = this.#setup;
     const before = head.heads;
     head.refresh();

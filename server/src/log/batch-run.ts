@@ -2,6 +2,7 @@ import { type ErrorCode, LatchkeyError, type Version } from '@latchkey/client';
 import {
   type Command,
   type KeyCommand,
+  type ObserveCommand,
   type Outcome,
   type PutCommand,
   REMOVED_KEYS_MAX,
@@ -17,7 +18,6 @@ import { compileGlob } from '../shared/glob.ts';
 import type { View } from '../view/view.ts';
 import type { LocalDeadLetters } from './local-dead-letters.ts';
 import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
-import type { LocalLeases } from './local-leases.ts';
 import type { LocalProgress } from './local-progress.ts';
 import type { Batch } from './log.ts';
 import type { Stage } from './stage.ts';
@@ -28,8 +28,18 @@ export interface BatchParts {
   readonly settings: Pick<Settings, 'limits' | 'deciding'>;
   readonly progress: LocalProgress;
   readonly idempotency: LocalIdempotency;
-  readonly leases: LocalLeases;
+  readonly leases: {
+    /** The fence that a lease is known to be at, where it is not this one. */
+    fencedBy(lease: string, fence: number): number | undefined;
+  };
   readonly deadLetters: LocalDeadLetters;
+  /** Of a log whose values lie where others write too. */
+  readonly shared?: {
+    /** The command as it is to be decided there, or why it can't be. */
+    admit(command: KeyCommand, stage: Stage): KeyCommand | Refusal;
+    /** What was found there was decided; `entry` is the key's last change since. */
+    observed(command: ObserveCommand, entry: Change | undefined): void;
+  };
 }
 
 /** A `removeMatching` that is under way: it may take several steps. */
@@ -38,6 +48,12 @@ interface Removal {
   removed: number;
   after: string | undefined;
   version: Version | undefined;
+}
+
+/** A batch as it was before a step. */
+export interface RunMark {
+  readonly outcomes: number;
+  readonly removal: (Removal & { readonly listed: number }) | undefined;
 }
 
 /**
@@ -76,10 +92,18 @@ export class BatchRun {
     );
   }
 
-  /** Forgets what was decided after the first `outcomes`; of a plain batch only, whose stage is thrown away. */
-  rewind(outcomes: number): void {
+  /** Where it is, for `rewind`. */
+  mark(): RunMark {
+    const removal = this.#removal;
+    return { outcomes: this.#next, removal: removal && { ...removal, listed: removal.keys.length } };
+  }
+
+  /** Forgets what was decided after the mark; the stage it was decided on is thrown away, with the notes it took. */
+  rewind({ outcomes, removal }: RunMark): void {
     this.outcomes.length = outcomes;
     this.#next = outcomes;
+    this.#removal = removal;
+    if (removal !== undefined) removal.keys.length = removal.listed;
   }
 
   /**
@@ -182,12 +206,14 @@ export class BatchRun {
       : this.#decideKey(command, stage);
   }
 
-  #decideKey(command: KeyCommand, stage: Stage): Outcome {
-    const { access, settings } = this.#parts;
-    const action = command.op === 'read' ? 'read' : 'write';
-    if (!access.allowed(this.batch.principal, action, command.key)) {
+  #decideKey(given: KeyCommand, stage: Stage): Outcome {
+    const { access, settings, shared } = this.#parts;
+    const action = given.op === 'read' ? 'read' : 'write';
+    if (!access.allowed(this.batch.principal, action, given.key)) {
       return refused('forbidden', `This principal may not ${action} that key.`, 'key');
     }
+    const command = shared === undefined ? given : shared.admit(given, stage);
+    if ('outcome' in command) return command;
     const entry = isPlainPut(command) ? stage.before(command.key) : stage.get(command.key);
     if ((command.op === 'put' || command.op === 'merge') && this.#isStoreFull(entry, stage)) {
       const limit = settings.limits.storeBytesMax;
@@ -197,6 +223,7 @@ export class BatchRun {
     const decision = decide(entry, command, this.#contextOf(stage));
     let last = entry;
     for (const draft of decision.drafts) last = stage.add(draft);
+    if (command.op === 'observe') shared?.observed(command, last);
     return finishOutcome(decision.outcome, last, this.#versionOf);
   }
 
@@ -274,8 +301,8 @@ export class BatchRun {
   #checkFence(): void {
     const { fence } = this.batch;
     if (fence === undefined) return;
-    const current = this.#parts.leases.fence(fence.lease);
-    if (current === fence.number) return;
+    const current = this.#parts.leases.fencedBy(fence.lease, fence.number);
+    if (current === undefined) return;
     throw new LatchkeyError(
       'conflict',
       `The lease ${fence.lease} is at fence ${current}, not ${fence.number}: somebody else holds it now.`,

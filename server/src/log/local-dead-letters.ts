@@ -40,6 +40,12 @@ export class LocalDeadLetters implements DeadLetters {
     this.#before = this.#counters;
   }
 
+  /** Another node wrote. */
+  reload(): void {
+    this.#counters = this.#stored.counters();
+    this.#before = this.#counters;
+  }
+
   get(id: string): DeadLetter | undefined {
     return this.#stored.get(id);
   }

@@ -53,8 +53,13 @@ export class LocalIdempotency {
     this.#ledger = tables.ledger;
     this.#view = view;
     this.#limits = limits;
-    const stored = tables.ledger.get(COUNTERS_KEY);
-    this.#counters = stored === undefined ? { next: 1, held: 0 } : (JSON.parse(stored.toString()) as Counters);
+    this.#counters = this.#stored();
+    this.#before = this.#counters;
+  }
+
+  /** Another node wrote. */
+  reload(): void {
+    this.#counters = this.#stored();
     this.#before = this.#counters;
   }
 
@@ -90,6 +95,11 @@ export class LocalIdempotency {
     this.#notes.settle();
     if (!isDurable) this.#counters = this.#before;
     this.#before = this.#counters;
+  }
+
+  #stored(): Counters {
+    const stored = this.#ledger.get(COUNTERS_KEY);
+    return stored === undefined ? { next: 1, held: 0 } : (JSON.parse(stored.toString()) as Counters);
   }
 
   #forget(nowMicros: number): void {

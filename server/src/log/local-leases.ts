@@ -53,6 +53,11 @@ export class LocalLeases implements Leases {
     return Math.max(Number(this.#table.get(Buffer.from(name))?.toString() ?? 0), this.#held.get(name)?.fence ?? 0);
   }
 
+  fencedBy(lease: string, fence: number): number | undefined {
+    const current = this.fence(lease);
+    return current === fence ? undefined : current;
+  }
+
   #lease(name: string, held: Held): Lease {
     return {
       name,

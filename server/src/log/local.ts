@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { LatchkeyError, type Position } from '@latchkey/client';
-import type { Outcome } from '../commands/command.ts';
 import { decideDue } from '../commands/due.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Access } from '../shared/access.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { ReportFault } from '../shared/logger.ts';
 import type { WritableView } from '../view/view.ts';
-import { batchBytes } from './batch-bytes.ts';
 import { BatchRun } from './batch-run.ts';
+import { JobQueue, type Touched } from './job-queue.ts';
 import { LocalDeadLetters } from './local-dead-letters.ts';
 import { LocalIdempotency } from './local-idempotency.ts';
 import { LocalLeases } from './local-leases.ts';
@@ -30,26 +29,6 @@ export interface LocalLogOptions {
   readonly reportFault: ReportFault;
 }
 
-interface Job {
-  readonly run: BatchRun;
-  readonly bytes: number;
-  readonly resolve: (settled: Settled) => void;
-  readonly reject: (error: unknown) => void;
-  /** Steps of it that are durable already, and their outcomes. */
-  steps: number;
-  durable: number;
-}
-
-/** What a step has of a job. */
-interface Touched {
-  readonly job: Job;
-  /** Outcomes that the job had before, and has with this step. */
-  readonly from: number;
-  readonly to: number;
-  readonly isDone: boolean;
-  readonly error?: unknown;
-}
-
 /**
  * The embedded log: stands between everybody who submits and the view on this machine. All that arrives in one turn is decided
  * together and made durable in one transaction; while that is flushed, what arrived since is decided on top of it, as far as it can
@@ -67,14 +46,12 @@ export class LocalLog implements Log {
   readonly #progress: LocalProgress;
   readonly #idempotency: LocalIdempotency;
   readonly #options: LocalLogOptions;
-  readonly #jobs: Job[] = [];
+  readonly #jobs: JobQueue;
   #leaseWrites: {
     readonly write: () => void;
     readonly resolve: () => void;
     readonly reject: (error: unknown) => void;
   }[] = [];
-  #pendingCommands = 0;
-  #pendingBytes = 0;
   #pump: Promise<void> | undefined;
   /** Of the step that is being flushed, once all of it is handed over. */
   #flushing: Stage | undefined;
@@ -97,6 +74,7 @@ export class LocalLog implements Log {
   private constructor(options: LocalLogOptions) {
     this.#options = options;
     const { settings, view } = options;
+    this.#jobs = new JobQueue({ limits: settings.limits, view, bug: (error) => this.#bug(error) });
     this.view = view;
     const ledger = view.table('ledger');
     this.deadLetters = new LocalDeadLetters(view.table('deadLetters'), ledger, settings.deadLetters);
@@ -108,16 +86,6 @@ export class LocalLog implements Log {
 
   submit(batch: Batch): Promise<Settled> {
     if (this.#isClosing) return Promise.reject(closing());
-    const bytes = batchBytes(batch);
-    const { pendingBytesMax, pendingCommandsMax } = this.#options.settings.limits;
-    const isOver =
-      this.#pendingCommands + batch.commands.length > pendingCommandsMax ||
-      this.#pendingBytes + bytes > pendingBytesMax;
-    // A single batch may be bigger than the bound on what waits; it is let in when nothing does.
-    if (isOver && (this.#jobs.length > 0 || this.#ahead !== undefined)) {
-      const message = `${this.#pendingCommands} commands (${this.#pendingBytes} bytes) wait to be written already; come back in a second.`;
-      return Promise.reject(new LatchkeyError('overloaded', message, { retryAfter: 1 }));
-    }
     const { access, settings } = this.#options;
     const parts = {
       view: this.view,
@@ -128,13 +96,10 @@ export class LocalLog implements Log {
       leases: this.leases,
       deadLetters: this.deadLetters,
     };
-    return new Promise((resolve, reject) => {
-      this.#jobs.push({ run: new BatchRun(batch, parts), bytes, resolve, reject, steps: 0, durable: 0 });
-      this.#pendingCommands += batch.commands.length;
-      this.#pendingBytes += bytes;
-      this.#wake();
-      this.#scheduleAhead();
-    });
+    const settled = this.#jobs.enter(new BatchRun(batch, parts), this.#ahead !== undefined);
+    this.#wake();
+    this.#scheduleAhead();
+    return settled;
   }
 
   async progress(source: string): Promise<Readonly<Record<string, string>>> {
@@ -212,13 +177,13 @@ export class LocalLog implements Log {
       stage.rollback(NOTHING);
       const told = this.#bug(error);
       for (const { reject } of leaseWrites) reject(told);
-      this.#settle(touched, told);
+      this.#jobs.settle(touched, told);
       await nextTurn();
       return false;
     }
     const hasTombstones = stage.isEmpty && this.#isCollectionDue(stage.nowMicros);
     if (stage.isEmpty && leaseWrites.length === 0 && !hasTombstones) {
-      this.#settle(touched, undefined);
+      this.#jobs.settle(touched, undefined);
       // Without a flush to wait for, a long removal or a stream of reads would never let the event loop turn.
       await nextTurn();
       return false;
@@ -254,7 +219,7 @@ export class LocalLog implements Log {
     this.#idempotency.settle(failure === undefined);
     this.deadLetters.settle(failure === undefined);
     for (const { resolve, reject } of leaseWrites) failure === undefined ? resolve() : reject(failure);
-    this.#settle(touched, failure);
+    this.#jobs.settle(touched, failure);
     return failure === undefined && (hasMoreDue || this.#isCollectionDue(stage.nowMicros));
   }
 
@@ -263,7 +228,7 @@ export class LocalLog implements Log {
     // Both go first in turn, so that neither a flood of what is due nor one of writes holds up the other for more than a step.
     this.#isDuesTurn = this.#jobs.length === 0 || !this.#isDuesTurn;
     const hasMoreDue = this.#isDuesTurn && this.#decideDues(stage);
-    this.#decideJobs(stage, touched);
+    this.#jobs.decide(stage, touched);
     return this.#isDuesTurn ? hasMoreDue : this.#decideDues(stage);
   }
 
@@ -281,24 +246,6 @@ export class LocalLog implements Log {
     return dues.length === max;
   }
 
-  /** Lets jobs into the stage in their order, and notes those that are done or under way with it. */
-  #decideJobs(stage: Stage, touched: Touched[], isWanted: (job: Job) => boolean = () => true): void {
-    while (this.#jobs.length > 0 && !stage.isFull) {
-      const job = this.#jobs[0] as Job;
-      if (!isWanted(job)) return;
-      const from = job.run.outcomes.length;
-      try {
-        const isDone = job.run.run(stage) === 'done';
-        touched.push({ job, from, to: job.run.outcomes.length, isDone });
-        if (!isDone) return;
-      } catch (error) {
-        const told = error instanceof LatchkeyError ? error : this.#bug(error);
-        touched.push({ job, from, to: from, isDone: true, error: told });
-      }
-      this.#jobs.shift();
-    }
-  }
-
   // A turn later, when LMDB has begun: until then it would wait for what is decided here.
   #scheduleAhead(): void {
     if (this.#isAheadScheduled || this.#flushing === undefined || this.#jobs.length === 0) return;
@@ -313,39 +260,14 @@ export class LocalLog implements Log {
     // What is due is decided from what is durable, and must have its turn.
     if (this.#ahead === undefined && this.#isCollectionDue(this.view.nowMicros())) return;
     this.#ahead ??= { stage: new Stage(this.view, flushing), touched: [] };
-    this.#decideJobs(this.#ahead.stage, this.#ahead.touched, ({ run }) => run.isPlain);
+    this.#jobs.decide(this.#ahead.stage, this.#ahead.touched, (run) => run.isPlain);
   }
 
   /** What it was decided on came to nothing: it is decided again, from what is durable. */
   #takeBackAhead(): void {
     const touched = this.#ahead?.touched ?? [];
     this.#ahead = undefined;
-    const done = touched.filter(({ isDone }) => isDone);
-    for (const { from, job } of touched) job.run.rewind(from);
-    this.#jobs.unshift(...done.map(({ job }) => job));
-  }
-
-  #settle(touched: readonly Touched[], failure: unknown): void {
-    const position = this.view.position();
-    for (const { job, isDone, error, to } of touched) {
-      const fault = error ?? failure;
-      if (fault === undefined && !isDone) {
-        job.steps += 1;
-        job.durable = to;
-        continue;
-      }
-      this.#leave(job);
-      if (fault === undefined) job.resolve({ outcomes: job.run.outcomes, position });
-      else if (job.steps === 0) job.reject(fault);
-      else job.resolve({ outcomes: withFailure(job, fault), position });
-    }
-  }
-
-  #leave(job: Job): void {
-    // A job that is not done yet is always the first.
-    if (this.#jobs[0] === job) this.#jobs.shift();
-    this.#pendingCommands -= job.run.batch.commands.length;
-    this.#pendingBytes -= job.bytes;
+    this.#jobs.takeBack(touched);
   }
 
   #isCollectionDue(nowMicros: number): boolean {
@@ -379,16 +301,4 @@ function nextTurn(): Promise<void> {
 
 function closing(): LatchkeyError {
   return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
-}
-
-/** What became durable keeps its outcome; the rest is told that it did not. */
-function withFailure(job: Job, failure: unknown): readonly Outcome[] {
-  const message = failure instanceof Error ? failure.message : 'The store failed; nothing of this command was kept.';
-  const code = failure instanceof LatchkeyError ? failure.code : 'storage-full';
-  return job.run.batch.commands.map((command, index): Outcome => {
-    if (index < job.durable) return job.run.outcomes[index] as Outcome;
-    const isBegun = index === job.durable && 'op' in command && command.op === 'removeMatching';
-    const begun = isBegun ? ' Keys that this command removed in earlier steps stay removed.' : '';
-    return { outcome: 'refused', code, message: message + begun };
-  });
 }

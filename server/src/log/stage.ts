@@ -39,10 +39,11 @@ export class Stage {
   #below: Stage | undefined;
   #bytes = 0;
 
-  constructor(view: StageView, below?: Stage) {
+  /** `base`: the offset to go on from, where it is not the head of what it lies on. */
+  constructor(view: StageView, below?: Stage, base?: number) {
     this.#view = view;
     this.#below = below;
-    this.#base = below === undefined ? view.head(this.#partition) : below.head;
+    this.#base = base ?? (below === undefined ? view.head(this.#partition) : below.head);
     this.nowMicros = view.nowMicros();
   }
 
@@ -90,6 +91,16 @@ export class Stage {
     if (staged !== undefined) return staged;
     if (this.#read?.key !== key) this.#read = { key, entry: this.#view.before(key), isWhole: false };
     return this.#read.entry;
+  }
+
+  /** Whether there is a step below that the view does not show yet. */
+  get liesOnAnother(): boolean {
+    return this.#below !== undefined;
+  }
+
+  /** Whether the key is changed by this step, whatever the one below does. */
+  changesByItself(key: string): boolean {
+    return this.#latest.has(key);
   }
 
   /** A change of this step, or of the one below. */

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { formatVersion, type Position, type Version } from '@latchkey/client';
 
 /** One unbroken run of the log: its id and the first offset it gave in each partition. */
@@ -8,6 +9,12 @@ export interface Epoch {
 
 /** The log keeps this many epochs; a position of an older one is `reset`. */
 export const EPOCHS_MAX = 1000;
+
+const EPOCH_ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz';
+
+export function newEpochId(): string {
+  return Array.from({ length: 8 }, () => EPOCH_ALPHABET[randomInt(36)]).join('');
+}
 
 /**
  * The epochs of a log, oldest first. A version or position of an epoch holds up to the first offset of the next one: what lies

@@ -13,7 +13,7 @@ import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, type GetOptions, open, type RootDatabase, type Transaction } from 'lmdb';
 import type { Epoch } from '../shared/epochs.ts';
-import { writeUtf8 } from './keys.ts';
+import { writeUtf8 } from '../shared/utf8.ts';
 
 /** The layout of the data directory. A newer one is refused; an older one is brought up to date at opening. */
 export const FORMAT_VERSION = 1;

@@ -2,24 +2,26 @@ import { LatchkeyError, type Position } from '@latchkey/client';
 import type { Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
 import type { Clock } from '../shared/clock.ts';
-import { EpochTable } from '../shared/epochs.ts';
+import { type Epoch, EpochTable } from '../shared/epochs.ts';
 import type { ReportFault } from '../shared/logger.ts';
+import { Announcements } from './announcements.ts';
+import { bytesOf, isElsewhere, writeBeside } from './beside.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { prepareDirectory, readEpochs } from './environment.ts';
-import { dueKey } from './keys.ts';
 import { LogClock } from './log-clock.ts';
-import { PlacedEntry, whole } from './place.ts';
+import { PlacedEntry } from './place.ts';
 import { ViewReads } from './reads.ts';
 import { RecentChanges } from './recent-changes.ts';
-import { startEpoch } from './start-epoch.ts';
-import { type DraftState, draftOf } from './state.ts';
+import { claimDirectory, deferEpochs, knownEpochs, startEpoch } from './start-epoch.ts';
+import { type DraftState, draftOf, emptyState, finishDraft } from './state.ts';
 import { StepBytes } from './step-bytes.ts';
-import { type Failpoints, Store } from './store.ts';
-import { DUE_EXPIRY, DUE_VALID, lmdbTable, nextDue, readDues } from './tables.ts';
+import { clearStore, type Failpoints, Store } from './store.ts';
+import { lmdbTable, nextDue, readDues } from './tables.ts';
 import type {
   Due,
   ListOptions,
   ListPage,
+  LogTime,
   Placed,
   ScanOptions,
   ScanPage,
@@ -34,9 +36,12 @@ import {
   applyCollection,
   applyTrim,
   type Collected,
+  collectable,
+  NO_WINDOW,
   planCollection,
+  planCollectionTo,
   planTrim,
-  type Replaced,
+  replacedBy,
   type Trim,
   type WindowLimits,
   windowLimits,
@@ -45,10 +50,8 @@ import {
 const WAITERS_MAX = 10_000;
 /** Beyond what a step brings in, so that a window that was made smaller is reached in time. */
 const TRIM_EXTRA = 1000;
-const PAGE_BYTES = 4096;
-/** Its place, its record, and that of the change before. */
-const PAGES_PER_CHANGE = 3;
-const PAGES_PER_COLLECTED = 3;
+/** What an empty store takes, and LMDB's list of the pages that were freed. */
+const RESET_BYTES = 16 * 1024 * 1024;
 
 /** The failpoints are for tests; they are called for the start of the epoch too. */
 export interface LmdbViewOptions extends Failpoints {
@@ -56,6 +59,12 @@ export interface LmdbViewOptions extends Failpoints {
   readonly partitions?: number;
   readonly settings: Pick<Settings, 'history' | 'tombstones'>;
   readonly clock: Clock;
+  /** The log's `now`; absent: the wall clock of this machine, made never to go back. */
+  readonly time?: LogTime | undefined;
+  /** Which log the directory belongs to; `local` where it is left out. That of another is refused. */
+  readonly owner?: string | undefined;
+  /** `opening`: each opening of the directory begins one; `log`: they come with its steps, and before the first there is a nameless one. */
+  readonly epochs?: 'opening' | 'log' | undefined;
   readonly reportFault: ReportFault;
   /** Called when a step is durable and announced, before whoever handed it in knows: how other processes are woken. */
   readonly onStep?: ((steps: number) => void) | undefined;
@@ -69,17 +78,18 @@ export interface LmdbViewOptions extends Failpoints {
  */
 export class LmdbView implements WritableView {
   readonly partitions: number;
-  readonly epochs: EpochTable;
+  #epochs: EpochTable;
   readonly #store: Store;
   readonly #lock: DirectoryLock;
   readonly #limits: WindowLimits;
-  readonly #clock: LogClock;
+  readonly #time: LogTime;
   readonly #reads: ViewReads;
-  readonly #listeners = new Set<(changes: readonly Change[]) => void>();
+  readonly #announcements: Announcements;
   readonly #waiters = new Waiters(WAITERS_MAX);
   readonly #bytes = new StepBytes();
   readonly #recent: readonly RecentChanges[];
-  readonly #reportFault: ReportFault;
+  /** While the view is filled: what readers are shown of the heads. */
+  #shownHeads: readonly number[] | undefined;
   readonly #onStep: ((steps: number) => void) | undefined;
   #isApplying = false;
 
@@ -94,7 +104,9 @@ export class LmdbView implements WritableView {
       store = new Store(options.directory, { beforeCommit, duringCommit, afterCommit });
       const state = store.readState(partitions);
       const first = state.heads.map((head) => head + 1);
-      const epochs = startEpoch(store, readEpochs(store.meta, options.directory), first);
+      claimDirectory(store, options.owner ?? 'local');
+      const before = readEpochs(store.meta, options.directory);
+      const epochs = options.epochs === 'log' ? knownEpochs(store, before, first) : startEpoch(store, before, first);
       await store.commit(() => store?.writeDeferred());
       return new LmdbView(options, store, lock, new EpochTable(epochs));
     } catch (error) {
@@ -105,29 +117,38 @@ export class LmdbView implements WritableView {
   }
 
   private constructor(options: LmdbViewOptions, store: Store, lock: DirectoryLock, epochs: EpochTable) {
-    this.epochs = epochs;
+    this.#epochs = epochs;
     this.partitions = epochs.partitions;
     this.#store = store;
     this.#lock = lock;
-    this.#reportFault = options.reportFault;
+    this.#announcements = new Announcements(options.reportFault);
     this.#onStep = options.onStep;
     this.#limits = windowLimits(options.settings, this.partitions);
     this.#recent = Array.from({ length: this.partitions }, () => new RecentChanges(this.#limits.changesMax));
     const state = store.readState(this.partitions);
-    this.#clock = new LogClock(options.clock, state.nowMicros);
-    this.#reads = new ViewReads(store, state, () => this.#clock.nowMicros());
+    this.#time = options.time ?? new LogClock(options.clock, 0);
+    this.#time.raise(state.nowMicros);
+    this.#reads = new ViewReads(store, state, () => this.#time.nowMicros());
+  }
+
+  get epochs(): EpochTable {
+    return this.#epochs;
+  }
+
+  get #heads(): readonly number[] {
+    return this.#shownHeads ?? this.#reads.state.heads;
   }
 
   head(partition: number): number {
-    return this.#reads.state.heads[partition] ?? 0;
+    return this.#heads[partition] ?? 0;
   }
 
   position(): Position {
-    return { epoch: this.epochs.current, components: this.#reads.state.heads.map((offset) => ({ offset })) };
+    return { epoch: this.epochs.current, components: this.#heads.map((offset) => ({ offset })) };
   }
 
   nowMicros(): number {
-    return this.#clock.nowMicros();
+    return this.#time.nowMicros();
   }
 
   historyFloor(partition: number): number {
@@ -145,7 +166,8 @@ export class LmdbView implements WritableView {
   before(key: string): Change | undefined {
     const before = this.#store.before(key);
     // What a failed flush left behind was never durable.
-    return before !== undefined && before.offset > this.head(before.partition) ? this.get(key) : before;
+    const head = before === undefined ? 0 : (this.#reads.state.heads[before.partition] as number);
+    return before !== undefined && before.offset > head ? this.get(key) : before;
   }
 
   stored(key: string): StoredEntry | undefined {
@@ -173,8 +195,11 @@ export class LmdbView implements WritableView {
   }
 
   onDurable(listener: (changes: readonly Change[]) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#announcements.onDurable(listener);
+  }
+
+  onSkipped(listener: () => void): () => void {
+    return this.#announcements.onSkipped(listener);
   }
 
   reach(position: Position, timeoutMs: number, signal?: AbortSignal): Promise<void> {
@@ -194,23 +219,59 @@ export class LmdbView implements WritableView {
     return nextDue(this.#store, this.#limits.tombstoneAgeMaxMicros);
   }
 
+  collectable(nowMicros: number, max: number): readonly { readonly key: string; readonly offset: number }[] {
+    return collectable(this.#store, nowMicros, this.#limits, max);
+  }
+
   async apply(step: Step): Promise<void> {
-    if (this.#isApplying) throw new Error('a step was applied while another was');
-    this.#isApplying = true;
-    try {
+    await this.#alone(async () => {
       const draft = draftOf(this.#reads.state);
       draft.steps += 1;
       draft.nowMicros = Math.max(draft.nowMicros, step.nowMicros);
       const { bytes, collected, write } = this.#prepare(step, draft);
       await this.#store.commit(write, bytes, step.onFlushing);
+      if (step.fill === 'more') this.#shownHeads ??= this.#reads.state.heads;
+      else this.#shownHeads = undefined;
       this.#reads.adopt(draft);
-      this.#remember(step.placed, collected);
+      if (step.epochs !== undefined) this.#epochs = new EpochTable(step.epochs);
+      this.#remember(step, collected);
+    });
+    this.#time.raise(step.nowMicros);
+    this.#publish(step);
+    this.#onStep?.(this.#reads.state.steps);
+  }
+
+  async reset(epochs: readonly Epoch[], also: () => void): Promise<void> {
+    await this.#alone(async () => {
+      const store = this.#store;
+      const state = { ...emptyState(this.partitions), steps: this.steps + 1, nowMicros: this.#reads.state.nowMicros };
+      store.forgetDeferred();
+      also();
+      deferEpochs(store, epochs);
+      await store.commit(() => {
+        clearStore(store);
+        store.writeDeferred();
+        store.writeState(state);
+      }, RESET_BYTES);
+      this.#shownHeads = undefined;
+      this.#reads.adopt(state);
+      this.#epochs = new EpochTable(epochs);
+      for (const recent of this.#recent) recent.restart();
+    });
+    this.#announcements.tellSkipped();
+    this.#waiters.check();
+    this.#onStep?.(this.steps);
+  }
+
+  async #alone(write: () => Promise<void>): Promise<void> {
+    if (this.#isApplying) throw new Error('a step was applied while another was');
+    this.#isApplying = true;
+    try {
+      await write();
     } finally {
       this.#reads.endStep();
       this.#isApplying = false;
     }
-    this.#publish(step);
-    this.#onStep?.(this.#reads.state.steps);
   }
 
   get steps(): number {
@@ -242,29 +303,36 @@ export class LmdbView implements WritableView {
     const store = this.#store;
     store.forgetDeferred();
     step.also?.();
+    if (step.epochs !== undefined) deferEpochs(store, step.epochs);
     this.#bytes.encode(step.placed);
     const state = this.#reads.state;
     const incoming = new Array<number>(this.partitions).fill(0);
     for (const { change } of step.placed) incoming[change.partition] = (incoming[change.partition] as number) + 1;
-    const examineMax = incoming.map((count) => count * 2 + TRIM_EXTRA);
-    const replaced = this.#replacedBy(step.placed, examineMax);
+    const limits = step.fill === undefined ? this.#limits : NO_WINDOW;
+    const examineMax = incoming.map((count) =>
+      step.fill === undefined ? count * 2 + TRIM_EXTRA : Number.POSITIVE_INFINITY,
+    );
+    const replaced = replacedBy(step.placed, state, examineMax);
     const trims: Trim[] = [];
     for (let partition = 0; partition < this.partitions; partition += 1) {
       const recent = this.#recent[partition] as RecentChanges;
       const examined = examineMax[partition] as number;
       const more = incoming[partition] as number;
-      const limits = this.#limits;
       const trim = planTrim(store, state, recent, partition, step.nowMicros, limits, replaced, examined, more);
       if (trim !== undefined) trims.push(trim);
     }
-    const collected = planCollection(store, step.nowMicros, this.#limits, replaced, step.collectMax ?? 0);
-    this.#reads.beginStep(step.placed, replaced, trims, collected);
+    const collected =
+      step.collectTo === undefined
+        ? planCollection(store, step.nowMicros, this.#limits, replaced, step.collectMax ?? 0)
+        : planCollectionTo(store, step.collectTo, replaced);
+    this.#reads.beginStep(step.placed, replaced, trims, collected, step.collectTo);
     const write = () => {
       for (const trim of trims) applyTrim(store, draft, trim);
       applyCollection(store, draft, collected);
       const { placed } = step;
       for (let index = 0; index < placed.length; index += 1)
         this.#write(placed[index] as Placed, index, draft, state.historyFloors);
+      finishDraft(draft, step);
       store.writeDeferred();
       store.writeState(draft);
     };
@@ -273,26 +341,6 @@ export class LmdbView implements WritableView {
       bytes: bytesOf(step.placed, this.#bytes.recordsBytes, trims, collected, store.deferred()),
       collected,
     };
-  }
-
-  /**
-   * What is durable now, will not be the last of its key, and may be taken by this step: what lies no further beyond the floor than
-   * it can move, and tombstones. Their records are read here, while they are there.
-   */
-  #replacedBy(placed: readonly Placed[], examineMax: readonly number[]): Replaced {
-    const replaced = Array.from({ length: this.partitions }, () => new Map<number, Change>());
-    const { heads, historyFloors } = this.#reads.state;
-    const reach = historyFloors.map((floor, partition) =>
-      Math.min(heads[partition] as number, floor + (examineMax[partition] as number)),
-    );
-    for (const { before } of placed) {
-      if (before === undefined) continue;
-      const isInReach =
-        before.offset <= (reach[before.partition] as number) ||
-        (before.op === 'remove' && before.offset <= (heads[before.partition] as number));
-      if (isInReach) replaced[before.partition]?.set(before.offset, whole(before));
-    }
-    return replaced;
   }
 
   #write({ before, change }: Placed, index: number, draft: DraftState, floors: readonly number[]): void {
@@ -310,82 +358,28 @@ export class LmdbView implements WritableView {
     }
     if (before === undefined || before.op === 'remove') draft.keys += 1;
     if (change.op === 'remove') draft.keys -= 1;
-    if (isElsewhere(before) || isElsewhere(change)) this.#writeBeside(before, change);
+    if (isElsewhere(before) || isElsewhere(change)) writeBeside(store, before, change);
   }
 
-  /** When an entry is due, or its tombstone can go. */
-  #writeBeside(before: Change | undefined, change: Change): void {
-    const store = this.#store;
-    const { dues, tombstones } = store;
-    const key = Buffer.from(change.key);
-    if (before !== undefined) {
-      if (before.expires !== undefined && before.op !== 'remove')
-        store.keep(dues.remove(dueKey(before.expires, DUE_EXPIRY, key)));
-      if (before.op === 'put' && before.valid !== undefined)
-        store.keep(dues.remove(dueKey(before.valid.micros, DUE_VALID, key)));
-      if (before.op === 'remove') store.keep(tombstones.remove(dueKey(before.decided, 0, key)));
-    }
-    if (change.op === 'remove') {
-      store.keep(tombstones.put(dueKey(change.decided, 0, key), EMPTY));
+  #remember({ fill, head, placed }: Step, collected: readonly Collected[]): void {
+    if (fill !== undefined) {
+      for (const recent of this.#recent) recent.restart();
       return;
     }
-    if (change.expires !== undefined) store.keep(dues.put(dueKey(change.expires, DUE_EXPIRY, key), EMPTY));
-    if (change.op === 'put' && change.valid !== undefined)
-      store.keep(dues.put(dueKey(change.valid.micros, DUE_VALID, key), EMPTY));
-  }
-
-  #remember(placed: readonly Placed[], collected: readonly Collected[]): void {
     for (let index = 0; index < placed.length; index += 1) {
       const { before, change } = placed[index] as Placed;
       const recent = this.#recent[change.partition] as RecentChanges;
       recent.add(change, this.#bytes.recordBytes(index));
       if (before !== undefined) recent.supersede(before.offset);
     }
+    if (head !== undefined) this.#recent[0]?.skipTo(head);
     for (const { place } of collected) if (place !== undefined) this.#recent[place.partition]?.forget(place.offset);
   }
 
-  #publish(step: Step): void {
-    if (step.placed.length > 0) {
-      const changes = step.placed.map(({ change }) => change);
-      for (const listener of this.#listeners) {
-        try {
-          listener(changes);
-        } catch (error) {
-          // The step is durable whatever a reader makes of it.
-          this.#reportFault('view', error);
-        }
-      }
-    }
+  #publish({ fill, placed }: Step): void {
+    if (fill === 'more') return;
+    if (fill === 'last') this.#announcements.tellSkipped();
+    else if (placed.length > 0) this.#announcements.tell(placed.map(({ change }) => change));
     this.#waiters.check();
   }
 }
-
-/**
- * The most that a step may take: its records, and a page of a tree for each thing that it touches. Trimmed records lie side by side,
- * two to a page at least.
- */
-function bytesOf(
-  placed: readonly Placed[],
-  recordsBytes: number,
-  trims: readonly Trim[],
-  collected: readonly Collected[],
-  deferred: { readonly writes: number; readonly bytes: number },
-): number {
-  const dropped = trims.reduce((sum, trim) => sum + trim.dropped.length, 0);
-  let touched = placed.length * PAGES_PER_CHANGE;
-  for (const { before, change } of placed) touched += besides(before) + besides(change);
-  const pages = touched + Math.ceil(dropped / 2) + collected.length * PAGES_PER_COLLECTED + deferred.writes;
-  return pages * PAGE_BYTES + recordsBytes + deferred.bytes;
-}
-
-/** What an entry has in other trees: when it is due, or when its tombstone can go. */
-function besides(entry: Change | undefined): number {
-  if (entry === undefined || entry.op === 'remove') return entry === undefined ? 0 : 1;
-  return (entry.expires === undefined ? 0 : 1) + (entry.valid === undefined ? 0 : 1);
-}
-
-function isElsewhere(entry: Change | undefined): boolean {
-  return entry !== undefined && (entry.op === 'remove' || entry.expires !== undefined || entry.valid !== undefined);
-}
-
-const EMPTY = Buffer.alloc(0);

@@ -1,4 +1,5 @@
 import type { Clock } from '../shared/clock.ts';
+import type { LogTime } from './view.ts';
 
 /**
  * The log's `now`: the wall clock, made never to go back. Where the wall clock is behind what was already given out (it jumped, or
@@ -7,7 +8,7 @@ import type { Clock } from '../shared/clock.ts';
  *
  * Invariant: each reading is at least the one before.
  */
-export class LogClock {
+export class LogClock implements LogTime {
   readonly #clock: Clock;
   #last: number;
   #lastMonotonicMs: number;

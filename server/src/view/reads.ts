@@ -62,6 +62,7 @@ export class ViewReads {
     replaced: Replaced,
     trims: readonly Trim[],
     collected: readonly Collected[],
+    collectTo = 0,
   ): void {
     this.#replaced = replaced;
     this.#placed = placed;
@@ -75,6 +76,7 @@ export class ViewReads {
       const { offset, partition } = place;
       tombstoneFloors[partition] = Math.max(tombstoneFloors[partition] as number, offset);
     }
+    if (collectTo > (tombstoneFloors[0] as number)) tombstoneFloors[0] = collectTo;
     this.#historyFloors = historyFloors;
     this.#tombstoneFloors = tombstoneFloors;
   }

@@ -25,15 +25,30 @@ export class RecentChanges {
     this.#superseded = new Uint8Array(this.#size);
   }
 
-  /** In offset order, without a hole, when it is durable. */
+  /** In offset order, when it is durable. */
   add(change: Change, bytes: number): void {
     const { offset } = change;
     if (this.#head === 0) this.#first = offset;
+    else this.skipTo(offset - 1);
     this.#head = offset;
     const slot = offset % this.#size;
     this.#bytes[slot] = bytes;
     this.#decided[slot] = change.decided;
     this.#superseded[slot] = 0;
+  }
+
+  /** Offsets up to this one hold no change. */
+  skipTo(offset: number): void {
+    if (this.#head === 0) return;
+    for (let hole = Math.max(this.#head + 1, offset - this.#size + 1); hole <= offset; hole += 1)
+      this.#bytes[hole % this.#size] = 0;
+    this.#head = Math.max(this.#head, offset);
+  }
+
+  /** Nothing of before is known any more. */
+  restart(): void {
+    this.#first = Number.POSITIVE_INFINITY;
+    this.#head = 0;
   }
 
   supersede(offset: number): void {

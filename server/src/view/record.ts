@@ -1,6 +1,6 @@
 import type { RemoveReason } from '@latchkey/client';
 import type { Change, Payload } from '../shared/change.ts';
-import { writeUtf8 } from './keys.ts';
+import { writeUtf8 } from '../shared/utf8.ts';
 import type { StoredEntry } from './view.ts';
 
 /**

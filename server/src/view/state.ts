@@ -1,3 +1,5 @@
+import type { Step } from './view.ts';
+
 /** What the view knows of itself, written with every step in one small record. Arrays are indexed by partition. */
 export interface ViewState {
   /** Steps written to this store so far: what a process that reads along knows a moment of it by. */
@@ -48,4 +50,15 @@ export function draftOf(state: ViewState): DraftState {
     tombstoneFloors: [...state.tombstoneFloors],
     windowBytes: [...state.windowBytes],
   };
+}
+
+/** What a step says of the state as a whole, once its changes are written. */
+export function finishDraft(draft: DraftState, step: Pick<Step, 'collectTo' | 'fill' | 'head'>): void {
+  if (step.head !== undefined) draft.heads[0] = Math.max(draft.heads[0] as number, step.head);
+  if (step.collectTo !== undefined)
+    draft.tombstoneFloors[0] = Math.max(draft.tombstoneFloors[0] as number, step.collectTo);
+  if (step.fill === undefined) return;
+  // What lies between the changes of a filled view is not known: no window reaches into it.
+  draft.historyFloors = [...draft.heads];
+  draft.windowBytes = draft.windowBytes.map(() => 0);
 }

@@ -21,7 +21,7 @@ import { decodeRecord, storedEntryOf } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
 import type { StepBytes } from './step-bytes.ts';
-import type { StoredEntry } from './view.ts';
+import { type StoredEntry, TABLE_NAMES } from './view.ts';
 
 const STATE_KEY = Buffer.from('state');
 const FREE_BYTES_LOW = 1024 * 1024;
@@ -269,4 +269,13 @@ export class Store {
       return false;
     }
   }
+}
+
+/** Within a transaction: everything goes but what the store knows of itself. */
+export function clearStore(store: Store): void {
+  const { changes, dues, entries, environment, tombstones } = store;
+  const tables = TABLE_NAMES.map((name) => environment.database(name));
+  // lmdb's declaration says less than it resolves with; as for every write, the commit tells all there is to tell.
+  for (const database of [entries, changes, dues, tombstones, ...tables])
+    store.keep(database.clearAsync().then(() => true));
 }

@@ -1,6 +1,6 @@
 import type { Position } from '@latchkey/client';
 import type { Change, Payload } from '../shared/change.ts';
-import type { EpochTable } from '../shared/epochs.ts';
+import type { Epoch, EpochTable } from '../shared/epochs.ts';
 
 export interface ScanOptions {
   /** Inclusive; never past the durable head. */
@@ -92,7 +92,7 @@ export interface View {
   onDurable(listener: (changes: readonly Change[]) => void): () => void;
   /**
    * Called where the durable head moved past changes that nobody will be told of one by one: whoever follows has to read the view.
-   * Only a view that follows another process's has this. Returns the way to stop.
+   * Returns the way to stop.
    */
   onSkipped?(listener: () => void): () => void;
   /** Highest offset that is durable in the log, where that can be beyond `head`: a position up to it is not ahead of the log. */
@@ -134,15 +134,34 @@ export interface Placed {
 
 /** What becomes durable together, or not at all. */
 export interface Step {
-  /** In offset order; the offsets of a partition go on from its head without a hole. */
+  /** In offset order, beyond the head. */
   readonly placed: readonly Placed[];
   readonly nowMicros: number;
   /** Collects at most this many tombstones that are older than the setting. */
   readonly collectMax?: number;
+  /** Instead of by age: tombstones at or below this offset go. */
+  readonly collectTo?: number;
+  /** Where the head is afterwards, if that lies beyond the last change: offsets may hold none. Of a log with one partition only. */
+  readonly head?: number;
+  /** The log's epochs from now on. */
+  readonly epochs?: readonly Epoch[];
+  /**
+   * The changes were read where only the last one of each key is kept, with holes between them. Until the `last` such step readers are
+   * shown the head where it was; then they are told that changes were skipped.
+   */
+  readonly fill?: 'more' | 'last';
   /** Writes to tables in the same transaction. */
   readonly also?: () => void;
   /** Called once all is handed over and only the flush is waited for; never where it comes to nothing before. MUST NOT throw. */
   readonly onFlushing?: () => void;
+}
+
+/** The log's `now`. A log that is told the time by another machine has one of its own. */
+export interface LogTime {
+  /** Integer microseconds since 1970; never less than before. */
+  nowMicros(): number;
+  /** Takes over what was given out elsewhere: no reading from now on is below it. */
+  raise(nowMicros: number): void;
 }
 
 /** An entry whose expiry or freshness is due. */
@@ -160,6 +179,13 @@ export interface WritableView extends View {
    * @throws LatchkeyError `storage-full`: nothing of the step was kept, and the view goes on as it was.
    */
   apply(step: Step): Promise<void>;
+  /**
+   * Empties the view, its tables too, in one transaction with what `also` writes to them: it is of a log that went on in another way.
+   * @throws LatchkeyError `storage-full`: everything is as it was.
+   */
+  reset(epochs: readonly Epoch[], also: () => void): Promise<void>;
+  /** Tombstones that are past their age, oldest first, about `max`; a `collectTo` of the greatest of their offsets takes exactly them. */
+  collectable(nowMicros: number, max: number): readonly { readonly key: string; readonly offset: number }[];
   /** Steps applied to this store so far. */
   readonly steps: number;
   /**

@@ -1,10 +1,12 @@
 import type { Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
-import { afterMoment } from './keys.ts';
+import { afterMoment, momentOf } from './keys.ts';
+import { whole } from './place.ts';
 import type { RecentChanges } from './recent-changes.ts';
 import { peekRecord } from './record.ts';
 import type { DraftState, ViewState } from './state.ts';
 import type { Store } from './store.ts';
+import type { Placed } from './view.ts';
 
 export interface WindowLimits {
   readonly changesMax: number;
@@ -21,6 +23,16 @@ export function windowLimits(settings: Pick<Settings, 'history' | 'tombstones'>,
     tombstoneAgeMaxMicros: settings.tombstones.ageMaxMs * 1000,
   };
 }
+
+/** Nothing is kept but the last change of each key. */
+export const NO_WINDOW: WindowLimits = {
+  changesMax: 0,
+  bytesMax: 0,
+  ageMaxMicros: 0,
+  tombstoneAgeMaxMicros: Number.POSITIVE_INFINITY,
+};
+/** A log collects no more than this in one of its steps. */
+const COLLECTED_MAX = 10_000;
 
 /** Where a step moves the floors, found before it is written so that readers are told first and records go after. */
 export interface Trim {
@@ -39,6 +51,26 @@ export interface Collected {
 
 /** By partition, the durable changes that a step replaces and whose records may go with it: each is the last of its key. */
 export type Replaced = readonly ReadonlyMap<number, Change>[];
+
+/**
+ * What is durable now, will not be the last of its key, and may be taken by this step: what lies no further beyond the floor than
+ * it can move, and tombstones. Their records are read here, while they are there.
+ */
+export function replacedBy(placed: readonly Placed[], state: ViewState, examineMax: readonly number[]): Replaced {
+  const { heads, historyFloors } = state;
+  const replaced = heads.map(() => new Map<number, Change>());
+  const reach = historyFloors.map((floor, partition) =>
+    Math.min(heads[partition] as number, floor + (examineMax[partition] as number)),
+  );
+  for (const { before } of placed) {
+    if (before === undefined) continue;
+    const isInReach =
+      before.offset <= (reach[before.partition] as number) ||
+      (before.op === 'remove' && before.offset <= (heads[before.partition] as number));
+    if (isInReach) replaced[before.partition]?.set(before.offset, whole(before));
+  }
+  return replaced;
+}
 
 /**
  * How far the complete window can be shortened: never past the durable head, at most `examineMax` changes at a time. Beyond the
@@ -115,6 +147,46 @@ export function planCollection(
     collected.push({ key, tombstoneKey: Buffer.from(tombstoneKey), place: isTombstone ? place : undefined });
   }
   return collected;
+}
+
+/** Tombstones at or below an offset, which in a log of one partition are the oldest. */
+export function planCollectionTo(store: Store, floor: number, replaced: Replaced): readonly Collected[] {
+  const collected: Collected[] = [];
+  for (const found of store.tombstones.getKeys({ limit: COLLECTED_MAX })) {
+    const tombstoneKey = Buffer.from(found);
+    const key = tombstoneKey.subarray(9);
+    const place = store.place(key);
+    if (place?.isRemove !== true) {
+      collected.push({ key, tombstoneKey, place: undefined });
+      continue;
+    }
+    if (place.offset > floor) break;
+    if (replaced[place.partition]?.has(place.offset)) continue;
+    collected.push({ key, tombstoneKey, place });
+  }
+  return collected;
+}
+
+/**
+ * Tombstones past their age, oldest first; about `max`, for those of one moment go together: a floor can't tell them apart.
+ */
+export function collectable(
+  store: Store,
+  nowMicros: number,
+  limits: WindowLimits,
+  max: number,
+): readonly { readonly key: string; readonly offset: number }[] {
+  const found: { key: string; offset: number }[] = [];
+  let moment = -1;
+  for (const tombstoneKey of store.tombstones.getKeys({ end: afterMoment(nowMicros - limits.tombstoneAgeMaxMicros) })) {
+    const decided = momentOf(tombstoneKey);
+    if (found.length >= max && decided !== moment) break;
+    moment = decided;
+    const key = Buffer.from(tombstoneKey.subarray(9));
+    const place = store.place(key);
+    if (place?.isRemove === true) found.push({ key: key.toString(), offset: place.offset });
+  }
+  return found;
 }
 
 export function applyTrim(store: Store, draft: DraftState, trim: Trim): void {

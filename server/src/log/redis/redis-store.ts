@@ -39,7 +39,10 @@ export interface LogRecord {
   readonly tables: readonly TableWrite[];
 }
 
-/** What lies under a key, as any other client of that Redis sees it. `expires`: microseconds since 1970. */
+/**
+ * What lies under a key, as any other client of that Redis sees it. `expires`: microseconds since 1970, in whole milliseconds, the next
+ * one up from what was written; it is compared with a tolerance of 10 ms.
+ */
 export type Found =
   | { readonly kind: 'absent' }
   | { readonly kind: 'string'; readonly data: Buffer; readonly expires: number | undefined }
@@ -54,9 +57,14 @@ export type Found =
 /** What an append does to the plain key of one change. `expires`: microseconds since 1970, undefined: none. */
 export type PlainWrite =
   | { readonly kind: 'set'; readonly value: Payload; readonly expires: number | undefined }
-  /** HSET of `set`, HDEL of `removed`, never DEL. */
+  /** HSET of `set`, HDEL of `removed`; never DEL, but of a string that becomes a hash. */
   | {
       readonly kind: 'hash';
+      /**
+       * Whether `set` holds every field of the value, as where the key was no hash before. Otherwise there must be a hash under the
+       * key, or it is answered in `reread`: what `set` leaves out would be missing.
+       */
+      readonly isWhole: boolean;
       readonly set: readonly (readonly [field: string, value: string])[];
       readonly removed: readonly string[];
       readonly expires: number | undefined;
@@ -74,7 +82,7 @@ export interface KeyWrite {
   /**
    * What must be found there before anything is written; a key that differs is answered in `reread`.
    * `known`: the log has a head for it: anything but a foreign type. `unseen`: the log never had it: it must be absent.
-   * `as-found`: exactly this (an observation).
+   * `as-found`: exactly this (an observation); also a foreign type, with `none` as the write.
    */
   readonly expects:
     | { readonly kind: 'known' }
@@ -89,6 +97,10 @@ export interface AppendRequest {
   readonly keys: readonly KeyWrite[];
   /** All must hold. */
   readonly fences: readonly { readonly lease: string; readonly number: number }[];
+  /** With `record.tombstoneFloor`: the keys whose tombstones go. */
+  readonly collected: readonly string[];
+  /** With `record.epoch` on an empty Redis: the epochs that the log had before, oldest first, and goes on from. */
+  readonly epochs: readonly { readonly id: string; readonly first: number }[];
   /** Of this process's run; `sequence` grows by one with each append that is new (not with a repeat of one whose reply was lost). */
   readonly writer: { readonly incarnation: string; readonly sequence: number };
   /** After 5 lost races: others wait up to 50 ms. */
@@ -107,7 +119,12 @@ export type AppendAnswer =
   /** These keys hold a list, set…; nothing was written. */
   | { readonly kind: 'wrong-type'; readonly keys: readonly { readonly key: string; readonly type: string }[] }
   | { readonly kind: 'fenced'; readonly lease: string; readonly current: number }
-  /** The record's `now` is ahead of the server's time, or more than 1 s behind it. */
+  /**
+   * The server's run is not the head's, and the record begins no epoch; or the record begins one for a run that is not the server's.
+   * The append that begins one takes `head.runId` as it is, and `record.epoch`.
+   */
+  | { readonly kind: 'other-run'; readonly runId: string }
+  /** The record's `now` is ahead of both the server's time and the head's `now`, or more than 1 s behind the server's time and the head's. */
   | { readonly kind: 'untimely'; readonly serverMicros: number }
   /** Another node has the turn. */
   | { readonly kind: 'turn'; readonly waitMs: number };
@@ -117,7 +134,10 @@ export interface RefillPage {
   /** The head when the page was read. */
   readonly head: Head;
   readonly entries: readonly {
-    /** The head of the key; `value` is absent, it is in `found`. */
+    /**
+     * Where `isAsWritten`, the whole last change of the key, its value as it was written (content type too; of a hash the exact JSON
+     * text, for fields alone don't tell `5` from `"5"`). Else `value` is absent.
+     */
     readonly change: Change;
     readonly found: Found;
     /** Whether `found` is what the log last wrote or observed there (by digest). */

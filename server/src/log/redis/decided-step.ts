@@ -1,0 +1,76 @@
+import type { Touched } from '../job-queue.ts';
+import type { Stage } from '../stage.ts';
+import { type KeyFindings, keyWrites, type Observed } from './key-writes.ts';
+import type { AppendRequest, Head, LogRecord, TableWrite } from './redis-store.ts';
+
+/** What one append takes beside the changes of its stage. */
+export interface StepClosing {
+  readonly head: Head;
+  readonly token: string;
+  readonly tables: readonly TableWrite[];
+  readonly writer: AppendRequest['writer'];
+  readonly wantsTurn: boolean;
+}
+
+/** A step that is decided on a head, from its first command to the record that every node applies. */
+export class DecidedStep implements KeyFindings {
+  readonly stage: Stage;
+  readonly touched: Touched[] = [];
+  readonly observed = new Map<string, Observed>();
+  readonly foreign = new Map<string, string>();
+  readonly collected: { readonly key: string; readonly offset: number }[] = [];
+  /** Of leases that what it decides by itself is made under. */
+  readonly fences = new Map<string, number>();
+  /** What was decided on top of it, if anything was. */
+  above: DecidedStep | undefined;
+  #request: AppendRequest | undefined;
+
+  constructor(stage: Stage) {
+    this.stage = stage;
+  }
+
+  /** Whether nothing needs to be written. */
+  get isEmpty(): boolean {
+    return this.stage.isEmpty && this.collected.length === 0;
+  }
+
+  get record(): LogRecord {
+    return this.request.record;
+  }
+
+  get request(): AppendRequest {
+    if (this.#request === undefined) throw new Error('a step was appended before it was closed');
+    return this.#request;
+  }
+
+  close({ head, tables, token, wantsTurn, writer }: StepClosing): AppendRequest {
+    const { placed } = this.stage;
+    const changes = new Array(placed.length);
+    for (let index = 0; index < placed.length; index += 1) changes[index] = placed[index]?.change;
+    const floor = this.collected.reduce((max, { offset }) => Math.max(max, offset), 0);
+    for (const { job } of this.touched) {
+      const { fence } = job.run.batch;
+      if (fence !== undefined) this.fences.set(fence.lease, fence.number);
+    }
+    this.#request = {
+      head,
+      record: {
+        first: head.offset + 1,
+        last: Math.max(head.offset + 1, this.stage.head),
+        token,
+        nowMicros: this.stage.nowMicros,
+        epoch: undefined,
+        tombstoneFloor: floor === 0 ? undefined : floor,
+        changes,
+        tables,
+      },
+      keys: keyWrites(placed, this.stage.nowMicros, this),
+      fences: [...this.fences].map(([lease, number]) => ({ lease, number })),
+      collected: this.collected.map(({ key }) => key),
+      epochs: [],
+      writer,
+      wantsTurn,
+    };
+    return this.#request;
+  }
+}

@@ -1,0 +1,74 @@
+import { LatchkeyError } from '@latchkey/client';
+import type { LogSettings } from '../../config/redis-settings.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Logger } from '../../shared/logger.ts';
+import { epochRecord } from './alignment.ts';
+import type { Appending } from './appending.ts';
+import type { RedisStore } from './redis-store.ts';
+import { EMPTY_HEAD, type Replica } from './replica.ts';
+import type { ServerTime } from './server-time.ts';
+import { waited } from './wait.ts';
+
+const LOOK_MS = 500;
+const REGISTERED_MS = 5000;
+
+export interface EmptiedOptions {
+  readonly store: RedisStore;
+  readonly replica: Replica;
+  readonly appending: Appending;
+  readonly time: ServerTime;
+  readonly clock: Clock;
+  readonly node: string;
+  readonly settings: Pick<LogSettings, 'rebuild' | 'rebuildWaitMs'>;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What becomes of a log whose Redis has nothing of it: it is new, or it was lost. Nodes tell each other through that Redis how far they
+ * know it.
+ *
+ * Invariant: as long as anybody may know more, nobody begins.
+ */
+export class Emptied {
+  readonly #options: EmptiedOptions;
+  #sinceMs: number | undefined;
+
+  constructor(options: EmptiedOptions) {
+    this.#options = options;
+  }
+
+  /** Returns when there is something to follow, or when it is to be looked at again. */
+  async settle(): Promise<void> {
+    const { clock, logger, node, replica, settings, signal, store } = this.#options;
+    const { epoch, offset } = replica.head;
+    const nowMs = clock.monotonicMs();
+    const others = await store.register(node, { epoch, offset }, REGISTERED_MS);
+    const isLost = offset > 0 || settings.rebuild || others.some((other) => other.offset > 0);
+    if (this.#sinceMs === undefined && isLost && offset > 0) {
+      logger.warn({ offset }, 'the Redis has nothing of this log any more; nodes that know more are waited for');
+    }
+    this.#sinceMs ??= nowMs;
+    if (isLost && nowMs - this.#sinceMs < settings.rebuildWaitMs) {
+      if (!(await waited(LOOK_MS, signal))) throw closing();
+      return;
+    }
+    this.#sinceMs = undefined;
+    await this.#begin();
+  }
+
+  /** The log begins, whoever is first. */
+  async #begin(): Promise<void> {
+    const { appending, time } = this.#options;
+    await appending.send({
+      head: EMPTY_HEAD,
+      record: epochRecord(EMPTY_HEAD, time, 1),
+      ...{ keys: [], fences: [], collected: [], epochs: [], wantsTurn: false },
+      writer: appending.nextWriter(),
+    });
+  }
+}
+
+function closing(): LatchkeyError {
+  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
+}

@@ -1,0 +1,36 @@
+import type { RedisConnection } from '../../shared/redis/connection.ts';
+import { listOfReply, parseInfo, textOfReply } from '../../shared/redis/reply.ts';
+import type { ServerFacts } from './redis-store.ts';
+
+/** What a server says of itself. CONFIG may be refused, as hosted ones do. */
+export async function readFacts(connection: RedisConnection, shiftMicros: number): Promise<ServerFacts> {
+  const [infoReply, timeReply, persistence] = await Promise.all([
+    connection.send(['INFO']),
+    connection.send(['TIME']),
+    readPersistence(connection),
+  ]);
+  const info = parseInfo(textOfReply(infoReply) ?? '');
+  const [seconds, micros] = listOfReply(timeReply).map(textOfReply);
+  return {
+    version: info.get('redis_version') ?? '',
+    runId: info.get('run_id') ?? '',
+    timeMicros: Number(seconds) * 1_000_000 + Number(micros) + shiftMicros,
+    maxmemoryPolicy: info.get('maxmemory_policy') ?? '',
+    maxmemoryBytes: Number(info.get('maxmemory') ?? 0),
+    persistence,
+    role: info.get('role') ?? '',
+    connectedReplicas: Number(info.get('connected_slaves') ?? 0),
+  };
+}
+
+async function readPersistence(connection: RedisConnection): Promise<ServerFacts['persistence']> {
+  try {
+    const read = async (name: string) => textOfReply(listOfReply(await connection.send(['CONFIG', 'GET', name]))[1]);
+    const [appendonly, appendfsync, save] = await Promise.all(['appendonly', 'appendfsync', 'save'].map(read));
+    if (appendonly === undefined || appendfsync === undefined || save === undefined) return undefined;
+    return { appendonly: appendonly === 'yes', appendfsync, save };
+  } catch (error) {
+    if (error instanceof Error && /^(?:NOPERM|ERR)/.test(error.message)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * One step after another, each decided on the head of the log and appended only while that is still the head. It stands between the
+ * queue and the Redis: while an append is on its way the next step is decided on top of it, and the view takes the one before.
+ *
+ * Invariant: a sender is answered after the append, or a look at the head, confirmed what its answer was decided on; and after the
+ * view shows it, or could not take it. Nothing is decided on a step whose append failed.
+ */
+import type { ErrorCode } from '@latchkey/client';
+import { LatchkeyError } from '@latchkey/client';
+import { replyCode } from '../../shared/redis/error.ts';
+import type { JobQueue } from '../job-queue.ts';
+import { type Appending, newToken } from './appending.ts';
+import type { DecidedStep } from './decided-step.ts';
+import type { Deciding } from './deciding.ts';
+import type { Duties } from './duties.ts';
+import type { RedisLeases } from './redis-leases.ts';
+import type { AppendAnswer, RedisStore } from './redis-store.ts';
+import type { Replica } from './replica.ts';
+import type { ServerTime } from './server-time.ts';
+import type { Unobserved } from './unobserved.ts';
+import { waited } from './wait.ts';
+
+/** After so many lost races others are asked to wait. */
+const TURN_AFTER = 5;
+/** Steps that the view has not taken yet. */
+const UNSHOWN_MAX = 2;
+const UNTIMELY_MAX_MS = 50;
+/** What is due is decided again so long after the Redis refused it. */
+const REFUSED_MS = 2000;
+
+export interface PumpOptions {
+  readonly store: RedisStore;
+  readonly jobs: JobQueue;
+  readonly deciding: Deciding;
+  readonly replica: Replica;
+  readonly appending: Appending;
+  readonly leases: RedisLeases;
+  readonly duties: Duties;
+  readonly unobserved: Unobserved;
+  readonly time: ServerTime;
+  /** Replicas that must have a write before its sender is answered. */
+  readonly replicasMin: number;
+  readonly signal: AbortSignal;
+  /** This node does not know any more where the log is. */
+  readonly onAstray: () => void;
+  readonly onBug: (error: unknown) => LatchkeyError;
+  /** What a write failed with, or undefined: one succeeded. */
+  readonly onResult: (failure: LatchkeyError | undefined) => void;
+}
+
+export class Pump {
+  readonly #options: PumpOptions;
+  /** Its append is on its way. */
+  #inFlight: DecidedStep | undefined;
+  #ahead: DecidedStep | undefined;
+  /** The newest that is appended and that the view does not show. */
+  #unshown: DecidedStep | undefined;
+  #isAheadScheduled = false;
+  #lost = 0;
+  /** So many batches are decided alone, because one of those was refused by the Redis. */
+  #alone = 0;
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+  }
+
+  get hasWork(): boolean {
+    const { duties, jobs, unobserved } = this.#options;
+    return jobs.length > 0 || this.#ahead !== undefined || duties.areDue || unobserved.isAny;
+  }
+
+  /** Whether something waits that is not in the queue any more. */
+  get isBusy(): boolean {
+    return this.#ahead !== undefined || this.#inFlight !== undefined;
+  }
+
+  /** More came while an append is on its way. */
+  came(): void {
+    if (this.#isAheadScheduled || this.#inFlight === undefined || this.#options.jobs.length === 0) return;
+    this.#isAheadScheduled = true;
+    setImmediate(() => {
+      this.#isAheadScheduled = false;
+      if (this.#inFlight !== undefined) this.#decideAhead(this.#inFlight);
+    });
+  }
+
+  /** Others wrote: what was decided ahead is decided again. */
+  takeBackAhead(): void {
+    if (this.#ahead !== undefined) this.#options.jobs.takeBack(this.#ahead.touched);
+    this.#ahead = undefined;
+  }
+
+  /** Senders of what is on its way wait no more; its fate is found out all the same. */
+  giveUp(error: LatchkeyError): void {
+    this.takeBackAhead();
+    if (this.#inFlight !== undefined) this.#options.jobs.giveUp(this.#inFlight.touched, error);
+  }
+
+  /** Decides one step and appends it. */
+  async step(): Promise<void> {
+    const { deciding, duties, jobs, replica, unobserved } = this.#options;
+    const fence = duties.areDue ? await duties.fence() : undefined;
+    await unobserved.load(deciding.findings);
+    const step = this.#ahead ?? deciding.begin(this.#unshown, replica.head);
+    this.#ahead = undefined;
+    try {
+      deciding.observeFindings(step);
+      // Both go first in turn, so that neither a flood of what is due nor one of writes holds up the other for more than a step.
+      const isDuesTurn = duties.takeTurn(jobs.length === 0);
+      if (fence !== undefined && isDuesTurn) duties.decided(deciding.decideDues(step, fence));
+      deciding.decideJobs(step, jobs, this.#alone > 0);
+      if (fence !== undefined && !isDuesTurn) duties.decided(deciding.decideDues(step, fence));
+      if (fence !== undefined && step.isEmpty && step.touched.length === 0) deciding.collect(step, fence);
+    } catch (error) {
+      // The order of what was touched is kept: they are told, and nobody decides on this step.
+      jobs.settle(step.touched, this.#options.onBug(error));
+      deciding.settle(false);
+      return;
+    }
+    if (step.touched.length > 0 || !step.isEmpty) {
+      if (step.isEmpty) await this.#confirm(step);
+      else await this.#append(step);
+      return;
+    }
+    if (deciding.findings.size > 0) {
+      deciding.findings.clear();
+      await unobserved.settled();
+    }
+    // What can't be decided on top of other steps waits until the view shows them.
+    await replica.applied();
+  }
+
+  /** Nothing needs to be written, but whether what was read is still so is for the Redis to say. */
+  async #confirm(step: DecidedStep): Promise<void> {
+    const { deciding, jobs, replica, store, unobserved } = this.#options;
+    let head: { readonly token: string };
+    try {
+      head = await store.head();
+    } catch (error) {
+      this.#undo(step);
+      this.#options.onAstray();
+      throw error;
+    }
+    if (head.token !== replica.head.token) {
+      this.#undo(step);
+      this.#options.onAstray();
+      return;
+    }
+    deciding.settle(true);
+    deciding.findings.clear();
+    await replica.applied();
+    await unobserved.settled();
+    jobs.settle(step.touched);
+    this.#alone = Math.max(0, this.#alone - step.touched.length);
+  }
+
+  async #append(step: DecidedStep): Promise<void> {
+    const { appending, deciding, replica } = this.#options;
+    await replica.room(UNSHOWN_MAX);
+    const request = step.close({
+      head: replica.head,
+      token: newToken(),
+      tables: deciding.tablesOf(step),
+      writer: appending.nextWriter(),
+      wantsTurn: this.#lost >= TURN_AFTER,
+    });
+    this.#inFlight = step;
+    let answer: AppendAnswer;
+    try {
+      const answered = appending.send(request);
+      this.came();
+      answer = await answered; if (process.argv.includes('dbg')) process.stderr.write(JSON.stringify(answer).slice(0,200)+'\n');
+    } catch (error) {
+      this.#inFlight = undefined;
+      this.#refused(step, error);
+      return;
+    }
+    this.#inFlight = undefined;
+    if (answer.kind === 'appended') await this.#appended(step);
+    else {
+      this.#undo(step);
+      await this.#answered(answer, step);
+    }
+  }
+
+  async #appended(step: DecidedStep): Promise<void> {
+    const { deciding, replica, replicasMin, store, unobserved } = this.#options;
+    this.#lost = 0;
+    this.#alone = Math.max(0, this.#alone - step.touched.length);
+    deciding.settle(true);
+    deciding.findings.clear();
+    const position = { epoch: replica.head.epoch, components: [{ offset: step.record.last }] };
+    const failure = replicasMin === 0 ? undefined : await replicated(store, replicasMin);
+    this.#options.onResult(failure);
+    this.#unshown = step;
+    const shown = replica.own(step).then(() => {
+      step.above?.stage.settleBelow();
+      if (this.#unshown === step) this.#unshown = undefined;
+      this.#options.jobs.settle(step.touched, failure, position);
+    });
+    if (!unobserved.isAny) return;
+    await shown;
+    await unobserved.settled();
+  }
+
+  /** Nothing was written. */
+  async #answered(answer: Exclude<AppendAnswer, { kind: 'appended' }>, step: DecidedStep): Promise<void> {
+    const { deciding, duties, leases, replica, signal, store, time } = this.#options;
+    switch (answer.kind) {
+      case 'moved':
+        this.#lost += 1;
+        if ((await replica.foreign(answer.records)) === 'gap') this.#options.onAstray();
+        return;
+      case 'reread': {
+        const found = await store.find(answer.keys);
+        for (const [index, key] of answer.keys.entries()) {
+          const there = found[index];
+          if (there !== undefined) deciding.findings.set(key, there);
+        }
+        return;
+      }
+      case 'wrong-type':
+        for (const { key, type } of answer.keys) deciding.findings.set(key, { kind: 'foreign', type });
+        return;
+      case 'fenced':
+        leases.told(answer.lease, answer.current);
+        duties.fenced(answer.lease);
+        return;
+      case 'untimely': {
+        time.sync(answer.serverMicros);
+        const aheadMs = (step.stage.nowMicros - answer.serverMicros) / 1000;
+        if (aheadMs > 0) await waited(Math.min(UNTIMELY_MAX_MS, Math.ceil(aheadMs)), signal);
+        return;
+      }
+      case 'turn':
+        await waited(Math.max(1, answer.waitMs), signal);
+        return;
+      case 'behind':
+      case 'other-run':
+        this.#options.onAstray();
+        return;
+    }
+  }
+
+  /** The Redis took nothing of it, and would not the next time. */
+  #refused(step: DecidedStep, error: unknown): void {
+    const { deciding, duties, jobs, unobserved } = this.#options;
+    const told = error instanceof LatchkeyError ? error : this.#options.onBug(error);
+    if (isForOneKey(told) && step.touched.length > 1) {
+      this.#alone = step.touched.length;
+      this.#undo(step);
+      return;
+    }
+    this.takeBackAhead();
+    deciding.settle(false);
+    deciding.findings.clear();
+    this.#alone = Math.max(0, this.#alone - step.touched.length);
+    duties.putOff(REFUSED_MS);
+    unobserved.look();
+    this.#options.onResult(told);
+    jobs.settle(step.touched, told);
+  }
+
+  /** Takes back what was decided on it, and itself. */
+  #undo(step: DecidedStep): void {
+    const { deciding, jobs } = this.#options;
+    this.takeBackAhead();
+    deciding.settle(false);
+    jobs.takeBack(step.touched);
+  }
+
+  #decideAhead(inFlight: DecidedStep): void {
+    const { deciding, jobs } = this.#options;
+    if (this.#alone > 0) return;
+    const { last, nowMicros } = inFlight.record;
+    this.#ahead ??= deciding.begin(inFlight, { offset: last, nowMicros });
+    deciding.decideAhead(this.#ahead, jobs);
+  }
+}
+
+const REPLICAS_WAIT_MS = 1000;
+
+async function replicated(store: RedisStore, count: number): Promise<LatchkeyError | undefined> {
+  try {
+    const have = await store.waitForReplicas(count, REPLICAS_WAIT_MS);
+    return have >= count ? undefined : notReplicated(`${have} of ${count} replicas have it`);
+  } catch (error) {
+    return notReplicated('its replicas could not be asked', error);
+  }
+}
+
+function notReplicated(how: string, cause?: unknown): LatchkeyError {
+  return new LatchkeyError(
+    'timeout',
+    `This is written, but not as safely as log.wait asks for: after ${REPLICAS_WAIT_MS} ms ${how}. A failover now may lose it.`,
+    { cause },
+  );
+}
+
+/** An ACL refuses a whole step for one of its keys. */
+function isForOneKey(error: LatchkeyError): boolean {
+  const code: ErrorCode = error.code;
+  return replyCode(error.cause) === 'NOPERM' || code === 'config-invalid';
+}
