@@ -26,6 +26,8 @@ import { makeWebsocketGateway } from './gateways/websocket.ts';
 import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './log/backup.ts';
 import type { LocalLog } from './log/local.ts';
 import type { Log } from './log/log.ts';
+import type { RedisStore } from './log/redis/redis-store.ts';
+import type { RedisLog } from './log/redis.ts';
 import { openAccess } from './shared/access.ts';
 import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
@@ -49,6 +51,8 @@ export interface ServerParts {
   readonly clock?: Clock;
   /** Stands in for `LmdbView.open`: how the guarantee harness has its failpoints in the store. */
   readonly openView?: (options: LmdbViewOptions) => Promise<WritableView>;
+  /** Stands between the log and its Redis, for the same. */
+  readonly wrapStore?: (store: RedisStore) => RedisStore;
   /** Stands in for `makeFeed`: how the harness plants bugs that its checkers must find. Workers have feeds of their own. */
   readonly makeFeed?: (setup: FeedSetup) => Feed;
 }
@@ -70,8 +74,8 @@ export async function startServer(settings: Settings, parts: ServerParts): Promi
 }
 
 /** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ log, sources }: Settings): void {
-  const missing = [...(log.kind === 'local' ? [] : ['log.kind']), ...(sources.length === 0 ? [] : ['sources'])];
+function refuseUnbuilt({ sources }: Settings): void {
+  const missing = [...(sources.length === 0 ? [] : ['sources'])];
   const [field] = missing;
   if (field === undefined) return;
   throw new LatchkeyError(
@@ -323,10 +327,31 @@ export async function restoreDirectory(source: string, directory: string): Promi
 async function openLog(
   settings: Settings,
   parts: ServerParts & { readonly clock: Clock; readonly onStep?: () => void },
-): Promise<LocalLog> {
+): Promise<LocalLog | RedisLog> {
   const { clock, onStep } = parts;
   const reportFault = faultReporter(parts.logger);
   const { LmdbView } = await import('./view/lmdb.ts');
+  if (settings.log.kind === 'redis') {
+    const { ServerTime } = await import('./log/redis/server-time.ts');
+    const { openRedisStore } = await import('./log/redis/store.ts');
+    const { RedisLog } = await import('./log/redis.ts');
+    const time = new ServerTime(clock);
+    const openView = parts.openView ?? ((options) => LmdbView.open(options));
+    const owner = `redis ${settings.log.name}`;
+    const view = await openView({
+      directory: settings.data,
+      settings,
+      clock,
+      time,
+      reportFault,
+      onStep,
+      owner,
+      epochs: 'log',
+    });
+    const opened = openRedisStore({ place: settings.log, name: settings.log.name });
+    const store = parts.wrapStore?.(opened) ?? opened;
+    return RedisLog.open({ view, store, time, access: openAccess, clock, settings, logger: parts.logger, reportFault });
+  }
   const { LocalLog } = await import('./log/local.ts');
   const openView = parts.openView ?? ((options) => LmdbView.open(options));
   const view = await openView({ directory: settings.data, settings, clock, reportFault, onStep });

@@ -169,7 +169,8 @@ export class Pump {
     try {
       const answered = appending.send(request);
       this.came();
-      answer = await answered; if (process.argv.includes('dbg')) process.stderr.write(JSON.stringify(answer).slice(0,200)+'\n');
+      answer = await answered;
+      if (process.argv.includes('dbg')) process.stderr.write(JSON.stringify(answer).slice(0, 200) + '\n');
     } catch (error) {
       this.#inFlight = undefined;
       this.#refused(step, error);
