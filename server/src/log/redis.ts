@@ -9,6 +9,7 @@ import { JobQueue } from './job-queue.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
 import { Appending, mayPass, unsure } from './redis/appending.ts';
+import { catchingUp } from './redis/catching-up.ts';
 import { Deciding } from './redis/deciding.ts';
 import { Duties } from './redis/duties.ts';
 import { Emptied } from './redis/emptied.ts';
@@ -165,6 +166,10 @@ export class RedisLog implements Log {
     return this.#deciding.progress(source);
   }
 
+  catchUpTo(position: Position, timeoutMs: number, signal?: AbortSignal): Promise<void> | undefined {
+    return catchingUp(this.#options, position, timeoutMs, signal);
+  }
+
   state(): LogState {
     const reason = this.#reason();
     return reason === undefined ? { isReady: true } : { isReady: false, reason };
@@ -244,10 +249,7 @@ export class RedisLog implements Log {
   #onRefused: ((error: unknown) => void) | undefined;
 
   #wake(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-      this.#duties.schedule();
-    });
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
@@ -262,6 +264,9 @@ export class RedisLog implements Log {
       // Whoever is answered then may submit again at once.
       if (!this.#hasWork) await this.#replica.applied();
     }
+    // In the turn in which there was nothing more: a batch that comes after it begins anew.
+    this.#running = undefined;
+    this.#duties.schedule();
   }
 
   get #hasWork(): boolean {

@@ -170,7 +170,6 @@ export class Pump {
       const answered = appending.send(request);
       this.came();
       answer = await answered;
-      if (process.argv.includes('dbg')) process.stderr.write(JSON.stringify(answer).slice(0, 200) + '\n');
     } catch (error) {
       this.#inFlight = undefined;
       this.#refused(step, error);
