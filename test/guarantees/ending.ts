@@ -9,11 +9,7 @@ import type { Watcher } from './watchers.ts';
 
 export const CATCH_UP_TIMEOUT_MS = 30_000;
 
-/** Of an entry, what it takes to see whether time alone will still change it. */
-export type Entries = ReadonlyMap<
-  string,
-  WireChange & { readonly expires?: string; readonly valid?: string; readonly stale?: boolean }
->;
+export type Entries = ReadonlyMap<string, WireChange & { readonly expires?: string }>;
 
 const lastOffset = ({ components }: Position) => components[0]?.offset ?? 0;
 
@@ -33,19 +29,6 @@ export async function readEntries(url: string, atLeast?: string): Promise<Entrie
 /** The JSON text of each entry's value. */
 export function contentsOf(entries: Entries): ReadonlyMap<string, string> {
   return new Map([...entries].map(([key, { value }]) => [key, JSON.stringify(value)] as const));
-}
-
-/** Resolves when there is no entry left for which it holds. */
-export async function untilNone(
-  server: ServerProcess,
-  what: string,
-  holds: (entry: Entries extends ReadonlyMap<string, infer Entry> ? Entry : never) => boolean,
-): Promise<void> {
-  const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
-  while ([...(await readEntries(server.url)).values()].some(holds)) {
-    if (deadline.aborted) throw new Error(`entries ${what} after ${CATCH_UP_TIMEOUT_MS} ms\n${server.output}`);
-    await sleep(20);
-  }
 }
 
 /** Between two faults nothing may end a server. */

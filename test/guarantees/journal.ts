@@ -94,6 +94,17 @@ export function readJournals(paths: readonly string[], { areWhole }: { readonly 
   return { log: noted.map(({ sight }) => sight), violations: [...violations, ...chain] };
 }
 
+/** Keys whose last change has an expiry, or a freshness that has not passed: time alone will change them. */
+export function waitingForTime(path: string): readonly string[] {
+  const waiting = new Map<string, boolean>();
+  for (const line of readFileSync(path, 'utf8').split('\n').filter(Boolean)) {
+    const { expires, key, op, valid } = (JSON.parse(line) as JournalLine).change;
+    const isWaiting = op !== 'remove' && (expires !== undefined || (valid !== undefined && op !== 'stale'));
+    waiting.set(key, isWaiting);
+  }
+  return [...waiting].flatMap(([key, isWaiting]) => (isWaiting ? [key] : []));
+}
+
 /** What the server still holds, at that version at least, is what became durable, and it holds the last change of every key that is no collected tombstone. */
 export async function compareWithServer(
   url: string,

@@ -9,9 +9,9 @@ import { FaultProxy } from '../support/fault-proxy.ts';
 import { startRedis } from '../support/redis.ts';
 import { type Scope, ServerProcess } from '../support/server-process.ts';
 import { END_KEYS, KEYS, startWatchers, startWriters } from './cast.ts';
-import { alive, contentsOf, readEntries, settle, untilNone } from './ending.ts';
+import { alive, contentsOf, readEntries, settle } from './ending.ts';
 import { Faults } from './faults.ts';
-import { compareWithServer, readJournals } from './journal.ts';
+import { compareWithServer, readJournals, waitingForTime } from './journal.ts';
 import { historyOf, judge } from './judging.ts';
 import { ALWAYS, JOURNAL, serverCommand, WINDOWS } from './launch.ts';
 import { NodeFaults, type NodesFault } from './node-faults.ts';
@@ -24,6 +24,7 @@ import { LOSSLESS, RedisFaults } from './redis-faults.ts';
 import { type RunResult, resultOf } from './result.ts';
 import { progressOf } from './source.ts';
 import { Pace, RovingTarget, ServerTarget } from './target.ts';
+import { until } from './waits.ts';
 
 export interface NodesOptions {
   readonly seed: number;
@@ -35,6 +36,8 @@ export interface NodesOptions {
 }
 
 const NODES = 3;
+
+const journalOf = ({ data }: ServerProcess) => join(data, JOURNAL);
 
 interface Setting {
   readonly scope: Scope;
@@ -82,21 +85,18 @@ async function startNode(setting: Setting, planted?: BugName): Promise<Node> {
   return { server, target, faults, link, proxy };
 }
 
-/** Resolves with the last version when all is written, nothing changes by itself any more, and every watcher knows. */
+/** A lease of what is due outlives a node that was killed. */
+const DUE_TIMEOUT_MS = 30_000;
+
+/** Resolves with the last version when nothing changes by itself any more, and every watcher has been told everything. */
 async function comeToRest(
   servers: readonly ServerProcess[],
   watchers: ReturnType<typeof startWatchers>,
 ): Promise<string> {
-  const first = servers[0] as ServerProcess;
-  await alive(
-    servers,
-    untilNone(
-      first,
-      'did not expire or become stale',
-      ({ expires, stale, valid }) => expires !== undefined || (valid !== undefined && stale !== true),
-    ),
-  );
-  return alive(servers, settle(first, watchers));
+  const journals = servers.map(journalOf);
+  const isStill = () => journals.every((path) => waitingForTime(path).length === 0);
+  await alive(servers, until(isStill, 'end of what expires and becomes stale', DUE_TIMEOUT_MS));
+  return alive(servers, settle(servers[0] as ServerProcess, watchers));
 }
 
 export async function runNodes(options: NodesOptions): Promise<RunResult> {
@@ -133,10 +133,9 @@ export async function runNodes(options: NodesOptions): Promise<RunResult> {
   pace.stopWriters();
   await alive(servers, writers);
   const last = await comeToRest(servers, watchers);
-  const journals = servers.map(({ data }) => join(data, JOURNAL));
   const entries = await Promise.all(servers.map(({ url }) => readEntries(url, last)));
   const progress = await progressOf(servers[0]?.url ?? '');
-  const { log, violations } = readJournals(journals, { areWhole: world === 'complete' });
+  const { log, violations } = readJournals(servers.map(journalOf), { areWhole: world === 'complete' });
   const compared = servers.map(({ url }) => compareWithServer(url, log, [...KEYS, ...END_KEYS], last));
   const history = historyOf(recorder, log, contentsOf(entries[0] ?? new Map()));
   const found = [

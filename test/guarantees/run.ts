@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { END_KEYS, KEYS, startWatchers, startWriters } from './cast.ts';
-import { alive, contentsOf, readEntries, settle, untilNone } from './ending.ts';
+import { alive, CATCH_UP_TIMEOUT_MS, contentsOf, readEntries, settle } from './ending.ts';
 import { Faults } from './faults.ts';
 import { compareWithServer, readJournal } from './journal.ts';
 import { historyOf, judge } from './judging.ts';
@@ -19,6 +19,7 @@ import { Recorder } from './recorder.ts';
 import { type RunResult, resultOf } from './result.ts';
 import { progressOf } from './source.ts';
 import { Pace, ServerTarget } from './target.ts';
+import { until } from './waits.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -38,7 +39,9 @@ const HOUR_MS = 3_600_000;
 /** Whatever expires is made to be due, so that the end of the run is the end of all change. */
 async function expireAll(server: ServerProcess, faults: Faults): Promise<void> {
   await faults.setClock(faults.maxShiftMs + HOUR_MS);
-  await untilNone(server, 'did not expire', ({ expires }) => expires !== undefined);
+  const isDone = async () =>
+    [...(await readEntries(server.url)).values()].every(({ expires }) => expires === undefined);
+  await until(isDone, 'end of what expires', CATCH_UP_TIMEOUT_MS);
 }
 
 export async function run({

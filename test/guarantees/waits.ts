@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const BITE_TIMEOUT_MS = 20_000;
-const POLL_MS = 2;
+const POLL_MS = 5;
 
 export async function until(
   holds: () => boolean | Promise<boolean>,
