@@ -9,6 +9,7 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
+import { resp } from './resp.ts';
 import { resume } from './resume.ts';
 import { shortAbsence } from './short-absence.ts';
 import { snapshot } from './snapshot.ts';
@@ -26,6 +27,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'latency', measure: latency },
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
+  { name: 'resp', measure: resp },
   { name: 'snapshot', measure: snapshot },
   { name: 'resume', measure: resume },
   { name: 'start', measure: start },

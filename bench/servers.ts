@@ -26,6 +26,8 @@ export const startScanFloor =
   (data) =>
     ServerProcess.start({ data, command: [...script('./scan-floor.ts'), String(keys)] });
 export const lmdbFloorCommand = script('./lmdb-floor.ts');
+/** Its arguments: url, seconds, changes a call, calls on their way. It empties that Redis. */
+export const appendFloorCommand = script('../server/src/log/redis/append-floor.fixture.ts');
 
 /** Runs with a fresh server and ends it; without `data` it has a folder of its own, which goes too. */
 export async function withServer<T>(

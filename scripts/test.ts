@@ -47,6 +47,9 @@ function runTests(files: readonly string[], env: Readonly<Record<string, string>
     `--test-concurrency=${CONCURRENCY}`,
     `--test-timeout=${TEST_TIMEOUT_MS}`,
     '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    `--test-reporter=${join(ROOT, 'scripts/crashed-files.ts')}`,
+    '--test-reporter-destination=stderr',
   ];
   const child = spawn(process.execPath, [...args, ...files], {
     cwd: ROOT,

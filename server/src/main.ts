@@ -11,9 +11,11 @@ import { type FeedSetup, makeFeed } from './feed/live-feed.ts';
 import { cacheEventFormat } from './formats/cache-event.ts';
 import { commandFormat } from './formats/commands.ts';
 import { kvStoreFormat } from './formats/kv-store.ts';
+import { sourceFormats } from './formats/source-format.ts';
 import { dashboardGateway } from './gateways/dashboard.ts';
 import { eventsGateway } from './gateways/events.ts';
-import { addSinkMetrics, flowReports } from './gateways/flow-reports.ts';
+import { addFlowMetrics } from './gateways/flow-metrics.ts';
+import { flowReports } from './gateways/flow-reports.ts';
 import type { Core, Gateway, Workers } from './gateways/gateway.ts';
 import { type BoundSocket, type HttpListener, listenError, makeHttp } from './gateways/http.ts';
 import { kvStoreGateway } from './gateways/kv-store.ts';
@@ -25,9 +27,9 @@ import { statusGateway } from './gateways/status.ts';
 import { makeWebsocketGateway } from './gateways/websocket.ts';
 import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './log/backup.ts';
 import type { LocalLog } from './log/local.ts';
-import type { Log } from './log/log.ts';
-import type { RedisStore } from './log/redis/redis-store.ts';
 import type { RedisLog } from './log/redis.ts';
+import type { RedisStore } from './log/redis/redis-store.ts';
+import type { Log } from './log/log.ts';
 import { openAccess } from './shared/access.ts';
 import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
@@ -36,7 +38,7 @@ import { isLoopback } from './shared/loopback.ts';
 import { programVersion } from './shared/program-version.ts';
 import { type ListenAddress, type RunningServer, running } from './shared/running-server.ts';
 import type { Sink } from './sinks/sink.ts';
-import type { SinkParts } from './sinks/sinks.ts';
+import type { Source } from './sources/source.ts';
 import type { LmdbViewOptions } from './view/lmdb.ts';
 import type { WritableView } from './view/view.ts';
 import { type OwnerFrame, portable, type WorkerFrame } from './workers/frames.ts';
@@ -69,20 +71,12 @@ const OPENED_MS = 10_000;
 export async function startServer(settings: Settings, parts: ServerParts): Promise<RunningServer> {
   const { host, port } = settings.http;
   if (!isLoopback(host) && !settings.insecure) throw insecureListen(host, port);
-  refuseUnbuilt(settings);
   return settings.workers === 0 ? startAlone(settings, parts) : startOwner(settings, parts);
 }
 
-/** What the settings take and no adapter does yet must not be started as if it did. */
-function refuseUnbuilt({ sources }: Settings): void {
-  const missing = [...(sources.length === 0 ? [] : ['sources'])];
-  const [field] = missing;
-  if (field === undefined) return;
-  throw new LatchkeyError(
-    'config-invalid',
-    `This version can't do what ${missing.join(', ')} asks for; leave it out.`,
-    { field },
-  );
+/** What no single setting tells: whether messages can be read as the sources say. @throws LatchkeyError `config-invalid` */
+export function checkSettings(settings: Settings): void {
+  sourceFormats(settings);
 }
 
 async function startAlone(settings: Settings, parts: ServerParts): Promise<RunningServer> {
@@ -93,12 +87,12 @@ async function startAlone(settings: Settings, parts: ServerParts): Promise<Runni
   let resp: RespGateway | undefined;
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
-    const sinks = await makeSinks({ ...parts, settings, log, clock });
-    const { address, stop } = await serve({ ...parts, settings, log, clock, metrics, sinks });
-    for (const sink of sinks) sink.start();
+    const flows = await makeFlows(settings, { ...parts, log, clock, channels });
+    const { address, stop } = await serve({ ...parts, settings, log, clock, metrics, flows });
+    flows.start();
     return running(address, resp, async () => {
       await Promise.all([stop(), resp?.close(CLOSE_DEADLINE_MS)]);
-      await closeAll(sinks);
+      await flows.close();
       await log.close();
     });
   } catch (error) {
@@ -140,12 +134,12 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
   let resp: RespGateway | undefined;
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
-    const sinks = await makeSinks({ settings, log, clock, logger });
-    addSinkMetrics(metrics, sinks);
+    const flows = await makeFlows(settings, { log, clock, logger, channels });
+    addFlowMetrics(metrics, flows);
     const workers = await startWorkers({
       settings,
       log,
-      flows: () => flowReports({ sources: [], sinks }),
+      flows: () => flowReports(flows),
       view: log.view,
       metrics,
       clock,
@@ -156,10 +150,10 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
         wake = made;
       },
     });
-    for (const sink of sinks) sink.start();
+    flows.start();
     const server = running(workers.address, resp, async () => {
       await Promise.all([workers.stop(), resp?.close(CLOSE_DEADLINE_MS)]);
-      await closeAll(sinks);
+      await flows.close();
       await log.close();
     });
     workers.hopeless.then(() => server.close()).catch((error: unknown) => faultReporter(logger)('workers', error));
@@ -249,7 +243,7 @@ async function serve(parts: {
   readonly logger: Logger;
   readonly makeFeed?: ServerParts['makeFeed'];
   /** Where they run in this process. */
-  readonly sinks?: readonly Sink[];
+  readonly flows?: Flows;
   readonly metrics?: Registry;
   readonly workers?: Workers;
   readonly bound?: BoundSocket;
@@ -267,6 +261,7 @@ async function serve(parts: {
     reportFault,
     random: Math.random,
   });
+  const formats = sourceFormats(settings);
   const core: Core = {
     settings,
     log,
@@ -282,10 +277,9 @@ async function serve(parts: {
       cacheEvent: cacheEventFormat(settings.limits),
       kvStore: kvStoreFormat(settings.limits),
     },
-    // Sources with dead letters of their own come with the Redis and Kafka adapters.
-    replayer: { formatOf: () => undefined },
-    sources: [],
-    sinks: parts.sinks ?? [],
+    replayer: { formatOf: (source) => formats.get(source) },
+    sources: parts.flows?.sources ?? [],
+    sinks: parts.flows?.sinks ?? [],
     workers: parts.workers,
   };
   try {
@@ -358,15 +352,40 @@ async function openLog(
   return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
 }
 
-/** None are there yet where it throws. @throws LatchkeyError `config-invalid` */
-async function makeSinks(parts: SinkParts & { readonly settings: Settings }): Promise<readonly Sink[]> {
-  if (parts.settings.sinks.length === 0) return [];
-  const { sinksOf } = await import('./sinks/sinks.ts');
-  return sinksOf(parts.settings, parts);
+/** What brings messages in and carries changes out, in the process that owns the log. */
+interface Flows {
+  readonly sources: readonly Source[];
+  readonly sinks: readonly Sink[];
+  start(): void;
+  close(): Promise<void>;
 }
 
-async function closeAll(sinks: readonly Sink[]): Promise<void> {
-  await Promise.all(sinks.map((sink) => sink.close()));
+/** Nothing is there yet where it throws. @throws LatchkeyError `config-invalid` */
+async function makeFlows(
+  settings: Settings,
+  parts: Pick<Core, 'log' | 'clock' | 'logger'> & { readonly channels: Channels },
+): Promise<Flows> {
+  let sinks: readonly Sink[] = [];
+  if (settings.sinks.length > 0) {
+    const { sinksOf } = await import('./sinks/sinks.ts');
+    sinks = sinksOf(settings, parts);
+  }
+  let sources: readonly Source[] = [];
+  if (settings.sources.length > 0) {
+    const { sourcesOf } = await import('./sources/sources.ts');
+    const reportFault = faultReporter(parts.logger);
+    sources = await sourcesOf(settings, { ...parts, reportFault, formats: sourceFormats(settings) });
+  }
+  const flows = [...sources, ...sinks];
+  const start = () => {
+    for (const flow of flows) flow.start();
+  };
+  // What sources take while they end is carried on by the sinks.
+  const close = async () => {
+    await Promise.all(sources.map((source) => source.close()));
+    await Promise.all(sinks.map((sink) => sink.close()));
+  };
+  return { sources, sinks, start, close };
 }
 
 function gateways(): readonly Gateway[] {

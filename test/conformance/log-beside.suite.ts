@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { formatPosition, LatchkeyError } from '@latchkey/client';
-import { code, jsonOf, type LogSuite, one, put, submit } from './log-tools.ts';
+import { code, jsonOf, type LogSuite, moment, one, put, SECOND, submit } from './log-tools.ts';
 
 /** What a log keeps beside its changes, in the same durable step. */
 export function besidePromises(suite: LogSuite): void {
@@ -157,6 +157,41 @@ export function besidePromises(suite: LogSuite): void {
       assert.equal(suite.log.deadLetters.list({ limit: 10, source: 'other' }).deadLetters.length, 1);
       const [first] = page.deadLetters;
       assert.deepEqual(suite.log.deadLetters.get(first?.id as string), first);
+    });
+
+    suite.each('are made of the messages whose commands are refused, here or when they are decided', async () => {
+      const unread = { outcome: 'refused', code: 'event-invalid', message: 'no type' } as const;
+      const ahead = { updated: moment(suite.probe.clock.nowMicros() + 7200 * SECOND) };
+      const commands = [put('a', 1), unread, put('b', 1), put('c', 1, ahead), put('d', 1), put('d', 2, ahead)];
+      const message = (from: number, to: number) => {
+        const { reason, ...rest } = letter(`${from}`);
+        return { from, to, letter: rest };
+      };
+      const ifRefused = [message(0, 1), message(1, 2), message(2, 4), message(4, 6)];
+      const { outcomes } = await submit(suite.log, commands, {
+        deadLetters: { add: [letter('first')], ifRefused },
+        progress: { source: 's', sourcePartition: '0', expected: null, next: '6' },
+      });
+      assert.deepEqual(
+        outcomes.map(({ outcome }) => outcome),
+        ['applied', 'refused', 'applied', 'refused', 'applied', 'refused'],
+      );
+      const of = () => suite.log.deadLetters.list({ limit: 10 }).deadLetters;
+      assert.deepEqual(
+        of().map(({ message: text, reason }) => [text.toString(), reason.code]),
+        [
+          ['first', 'invalid-json'],
+          ['1', 'event-invalid'],
+          ['2', 'updated-in-future'],
+          ['4', 'updated-in-future'],
+        ],
+      );
+      const lost = submit(suite.log, [unread], {
+        deadLetters: { ifRefused: [message(0, 1)] },
+        progress: { source: 's', sourcePartition: '0', expected: null, next: '7' },
+      });
+      assert.equal(await code(lost), 'progress-mismatch');
+      assert.equal(of().length, 4);
     });
 
     suite.each('count their replays and are dropped by a batch', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { formatPosition } from '@latchkey/client';
-import type { Change } from '../../server/src/shared/change.ts';
+import type { Command } from '../../server/src/commands/command.ts';
+import { type Change, isLive } from '../../server/src/shared/change.ts';
 import { code, jsonOf, type LogSuite, moment, one, put, SECOND, submit } from './log-tools.ts';
 
 /** What becomes of commands: order, atomicity, removal by pattern, time. */
@@ -73,6 +74,64 @@ export function decidingPromises(suite: LogSuite): void {
       assert.equal(outcomes.length, 3500);
       assert.ok(outcomes.every((outcome) => outcome.outcome === 'applied'));
       assert.equal(jsonOf(suite.log, 'k699'), 3499);
+    });
+  });
+
+  describe('batches on keys that were read before', () => {
+    const found = (suite: LogSuite, key: string) => {
+      const { view } = suite.log;
+      const last = view.get(key);
+      const version = last === undefined ? undefined : view.epochs.version(last);
+      return { key, version, isLive: last !== undefined && isLive(last, view.nowMicros()) };
+    };
+
+    suite.each('are decided as long as nothing of them has changed, and refused with `conflict` then', async () => {
+      await submit(suite.log, [put('a', 1), put('gone', 1), { op: 'remove', key: 'gone' }]);
+      const ifUnchanged = ['a', 'gone', 'never'].map((key) => found(suite, key));
+      const add = (value: number) => submit(suite.log, [put('b', value)], { ifUnchanged });
+      await add(1);
+      // What the batch itself changes does not count.
+      await submit(suite.log, [put('a', 2), put('a', 3)], { ifUnchanged });
+      assert.equal(await code(add(2)), 'conflict');
+      assert.equal(jsonOf(suite.log, 'b'), 1);
+    });
+
+    suite.each('are refused for a key that was written, removed, written again or has expired', async () => {
+      const changes: readonly (readonly Command[])[] = [
+        [put('k', 1)],
+        [put('k', 2, { ttlMicros: SECOND })],
+        [{ op: 'remove', key: 'k' }],
+        [put('k', 1), { op: 'remove', key: 'k' }],
+      ];
+      for (const commands of changes) {
+        const before = found(suite, 'k');
+        await submit(suite.log, commands);
+        assert.equal(await code(submit(suite.log, [put('x', 1)], { ifUnchanged: [before] })), 'conflict');
+        await submit(suite.log, [put('x', 1)], { ifUnchanged: [found(suite, 'k')] });
+      }
+      await submit(suite.log, [put('k', 2, { ttlMicros: SECOND })]);
+      const before = found(suite, 'k');
+      suite.probe.clock.advance(2000);
+      assert.equal(await code(submit(suite.log, [put('x', 1)], { ifUnchanged: [before] })), 'conflict');
+    });
+
+    suite.each('of many that read the same, one is decided', async () => {
+      await one(suite.log, put('count', 0));
+      const add = async (): Promise<number> => {
+        const before = found(suite, 'count');
+        const next = (jsonOf(suite.log, 'count') as number) + 1;
+        const batch = { ifUnchanged: [before], oneStep: true };
+        return (await code(submit(suite.log, [put('count', next)], batch))) === 'conflict' ? (await add()) + 1 : 0;
+      };
+      const repeats = await Promise.all(Array.from({ length: 12 }, add));
+      assert.equal(jsonOf(suite.log, 'count'), 12);
+      assert.ok(Math.max(...repeats) > 0);
+    });
+
+    suite.each('that take several steps look at them once, before the first', async () => {
+      const commands = Array.from({ length: 2500 }, (_, index) => put(`k${index % 700}`, index));
+      const { outcomes } = await submit(suite.log, commands, { ifUnchanged: [found(suite, 'k1')] });
+      assert.ok(outcomes.every(({ outcome }) => outcome === 'applied'));
     });
   });
 

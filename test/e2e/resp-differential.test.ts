@@ -51,6 +51,39 @@ describe('the Redis gateway answers as a Redis does', () => {
     });
   }
 
+  it('to EXEC behind WATCH, by what others did to the key meanwhile', async (t) => {
+    const { open } = await both(t);
+    const meanwhile = [
+      'GET w',
+      'SET other 1',
+      'SET w 1',
+      'SET w 1',
+      'EXPIRE w 100',
+      'PERSIST w',
+      'DEL w',
+      'DEL w',
+      'HSET w a 1',
+      'HGETALL w',
+      'HSET w a 2',
+      'HDEL w none',
+      'HDEL w a',
+      'SET w 2 PX 1',
+    ];
+    for (const protocol of ['2', '3']) {
+      const pair = await open();
+      const others = await open();
+      if (protocol === '3') await Promise.all([pair.theirs.say('HELLO', '3'), pair.ours.say('HELLO', '3')]);
+      for (const line of meanwhile) {
+        await compare(pair, 'WATCH', 'w', 'v');
+        await compare(others, ...line.split(' '));
+        const bytes = Buffer.concat([request('MULTI'), request('SET', 'result', line), request('EXEC')]);
+        const [wanted, got] = await Promise.all([pair.theirs.sayRaw(bytes), pair.ours.sayRaw(bytes)]);
+        assert.equal(got, wanted, `behind ${line}`);
+        await compare(pair, 'GET', 'result');
+      }
+    }
+  });
+
   it('in subscriptions, keyspace events and messages', async (t) => {
     const { open } = await both(t);
     for (const protocol of ['2', '3']) {

@@ -141,7 +141,8 @@ const CONTRACTS: Readonly<Record<string, readonly string[]>> = {
   formats: ['format.ts'],
   // Deciding is one pure function for every log, not one adapter among others.
   commands: ['command.ts', 'decide.ts', 'decision.ts', 'due.ts'],
-  log: ['log.ts', 'dead-letter.ts', 'lease.ts', 'owner.ts'],
+  // What happens under a lease is the same loop for every sink and source, over any log.
+  log: ['log.ts', 'dead-letter.ts', 'lease.ts', 'lease-loop.ts', 'owner.ts'],
   view: ['view.ts'],
   feed: ['feed.ts'],
   gateways: ['gateway.ts'],

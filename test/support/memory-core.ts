@@ -6,9 +6,10 @@ import { commandFormat } from '../../server/src/formats/commands.ts';
 import type { Format } from '../../server/src/formats/format.ts';
 import { kvStoreFormat } from '../../server/src/formats/kv-store.ts';
 import type { Core } from '../../server/src/gateways/gateway.ts';
+import type { LogState } from '../../server/src/log/log.ts';
 import { openAccess } from '../../server/src/shared/access.ts';
 import { type Logger, silentLogger } from '../../server/src/shared/logger.ts';
-import type { Source } from '../../server/src/sources/source.ts';
+import type { Source, SourceState } from '../../server/src/sources/source.ts';
 import { MemoryLog } from './memory-log.ts';
 
 /** Groups of settings to override, each partly. */
@@ -85,6 +86,7 @@ export function keepingLogger(): {
   return { logger, errors };
 }
 
-export function sourceOf(name: string, state: { readonly isReady: boolean; readonly reason?: string }): Source {
-  return { name, kind: 'kafka', start: async () => {}, state: () => state, close: async () => {} };
+export function sourceOf(name: string, state: LogState & Partial<SourceState>): Source {
+  const counts = { isHolder: state.isReady, received: 3, applied: 2, deadLettered: 1 };
+  return { name, kind: 'redis-pubsub', start() {}, state: () => ({ ...counts, ...state }), close: async () => {} };
 }

@@ -13,7 +13,12 @@ import {
 import { decide } from '../../server/src/commands/decide.ts';
 import { finishOutcome, placeChange } from '../../server/src/commands/decision.ts';
 import { decideDue } from '../../server/src/commands/due.ts';
-import type { DeadLetter, DeadLetterDraft, DeadLetters } from '../../server/src/log/dead-letter.ts';
+import {
+  type DeadLetter,
+  type DeadLetterDraft,
+  type DeadLetters,
+  lettersOfRefused,
+} from '../../server/src/log/dead-letter.ts';
 import type { Leases } from '../../server/src/log/lease.ts';
 import type { Batch, Log, LogState, Settled } from '../../server/src/log/log.ts';
 import type { Change, ChangeDraft } from '../../server/src/shared/change.ts';
@@ -120,7 +125,8 @@ export class MemoryLog implements Log {
     if (batch.atomic === true && outcomes.some(isFailed)) {
       return { outcomes: outcomes.map(aborted), position: this.view.position() };
     }
-    for (const draft of batch.deadLetters?.add ?? []) this.deadLetters.add(draft, this.view.now);
+    const refused = lettersOfRefused(batch.deadLetters?.ifRefused ?? [], outcomes);
+    for (const draft of [...(batch.deadLetters?.add ?? []), ...refused]) this.deadLetters.add(draft, this.view.now);
     for (const id of batch.deadLetters?.drop ?? []) this.deadLetters.drop(id);
     for (const id of batch.deadLetters?.countReplay ?? []) this.deadLetters.count(id);
     if (staged.drafts.length > 0) this.view.write(...staged.drafts);

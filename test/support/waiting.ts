@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** Tests that wait for what a stream brings: woken by every event, each wait with a deadline and a picture of what was seen. */
 export class Waiting {
   readonly #waiters = new Set<() => void>();
@@ -36,5 +38,20 @@ export class Waiting {
       this.#waiters.add(check);
       check();
     });
+  }
+}
+
+const LOOK_MS = 5;
+
+/** Resolves once `holds`, for what tells nobody when it changes. */
+export async function eventually(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  waitMs = 20_000,
+): Promise<void> {
+  const deadlineMs = performance.now() + waitMs;
+  while (!(await holds())) {
+    if (performance.now() > deadlineMs) throw new Error(`No ${what} within ${waitMs} ms.`);
+    await sleep(LOOK_MS);
   }
 }

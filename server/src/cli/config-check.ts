@@ -16,6 +16,7 @@ export async function runConfigCheck(options: CheckOptions): Promise<void> {
   const { connect, json, ...serve } = options;
   const { references, settings, warnings } = loadServeSettings(serve);
   for (const warning of warnings) remark(warning);
+  if (settings.sources.length > 0) (await import('../main.ts')).checkSettings(settings);
   if (connect === true) {
     const { tryConfigured } = await import('./config-try.ts');
     for (const line of await tryConfigured(settings)) remark(line);

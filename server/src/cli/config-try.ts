@@ -13,6 +13,9 @@ export async function tryConfigured(settings: Settings): Promise<readonly string
   const tried = [
     tryData(settings.data),
     await tryListening(settings.http),
+    ...(await Promise.all(
+      settings.sources.filter(({ url }) => url !== 'resp').map((source) => tryRedis(`sources ${source.name}`, source)),
+    )),
     ...(await Promise.all(settings.sinks.map((sink) => tryRedis(`sinks ${sink.name}`, sink)))),
   ];
   const faults = tried.filter((each) => each instanceof LatchkeyError);

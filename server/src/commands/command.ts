@@ -25,13 +25,21 @@ interface Keyed {
   readonly idempotencyKey?: string;
 }
 
-export type PutCommand = { readonly op: 'put'; readonly value: Payload } & Keyed & WriteOptions;
+export type PutCommand = {
+  readonly op: 'put';
+  readonly value: Payload;
+  /** Microseconds since 1970 at which it ends, in the place of `ttlMicros`; one that has passed is as good as now. */
+  readonly expires?: number;
+} & Keyed &
+  WriteOptions;
 /** `patch` is the text of a JSON object, applied by RFC 7386. */
 export type MergeCommand = {
   readonly op: 'merge';
   readonly patch: string;
   /** Onto a value that is no flat JSON object it is a conflict, instead of being taken for a merge onto nothing. */
   readonly ifFlat?: boolean;
+  /** Where the object has a member of this name it is a conflict. */
+  readonly ifNoMember?: string;
   /** What it is kept as where there is nothing yet. */
   readonly newAs?: 'hash';
   /** An object that is left without members is removed. */
@@ -40,8 +48,17 @@ export type MergeCommand = {
   WriteOptions;
 export type RemoveCommand = { readonly op: 'remove'; readonly returnPrevious?: boolean } & Keyed &
   Pick<WriteOptions, 'updated' | 'ifVersion' | 'acceptLate'>;
-/** `ttlMicros: null` makes the entry permanent. */
-export type ExpireCommand = { readonly op: 'expire'; readonly ttlMicros: number | null } & Keyed;
+/** `ttlMicros: null` makes the entry permanent, unless it `expires`; an entry whose time would have passed by now is removed. */
+export type ExpireCommand = {
+  readonly op: 'expire';
+  readonly ttlMicros: number | null;
+  /** Microseconds since 1970, in the place of `ttlMicros`. */
+  readonly expires?: number;
+  /** Whether the entry must have an expiry so far; else it is a conflict. */
+  readonly ifTimed?: boolean;
+  /** To where the expiry must move; none so far is later than any. Else it is a conflict. */
+  readonly ifMoves?: 'earlier' | 'later';
+} & Keyed;
 export type ReadCommand = { readonly op: 'read' } & Keyed;
 /** What a source found under the key where it lives; recorded if it differs from the entry. Never accepted from outside. */
 export type ObserveCommand = {
@@ -52,6 +69,8 @@ export type ObserveCommand = {
   readonly expires?: number;
   /** It was found where the log itself keeps its values: it is there already, and is not written back. */
   readonly isAtHome?: boolean;
+  /** How it went, where that is known of a key that is not there; absent: somebody deleted it. */
+  readonly reason?: 'expired' | 'evicted';
 } & Keyed;
 /** Expanded by the log into removes of the keys present at decision time; not atomic as a whole. */
 export interface RemoveMatchingCommand {

@@ -36,3 +36,26 @@ test('what was found as a hash is recorded as one, and equal bytes of another ty
   assert.equal(log.entry('a').as, 'hash');
   assert.equal(log.submit({ op: 'observe', key: 'a', found, as: 'hash' }).outcome, 'duplicate');
 });
+
+test('a hash that was found with its fields in another order, or its numbers as texts, is the same', () => {
+  const log = new ReferenceLog();
+  log.submit(put('a', '{"x":1.0,"y":true}', { as: 'hash' }));
+  const observe = (data: string) =>
+    log.submit({ op: 'observe', key: 'a', found: { kind: 'json', data }, as: 'hash' }).outcome;
+  assert.equal(observe('{"y":"true","x":"1.0"}'), 'duplicate');
+  assert.equal(observe('{"y":"true","x":"1"}'), 'applied');
+  assert.equal(observe('{"y":"true"}'), 'applied');
+});
+
+test('what is found gone is removed for the reason that is known of it', () => {
+  const log = new ReferenceLog();
+  for (const reason of ['expired', 'evicted', undefined] as const) {
+    log.submit(put('a', '1'));
+    const { updated } = log.entry('a');
+    const observe = { op: 'observe', key: 'a', found: undefined, ...(reason === undefined ? {} : { reason }) } as const;
+    assert.equal(log.submit(observe).outcome, 'applied');
+    assert.equal(log.entry('a').reason, reason ?? 'deleted');
+    if (reason !== undefined) assert.deepEqual(log.entry('a').updated, updated);
+    assert.equal(log.submit(observe).outcome, 'duplicate');
+  }
+});

@@ -90,7 +90,8 @@ function decidePut(before: Before, command: PutCommand, context: DecideContext):
   }
   if (!conditionsHold(before, command, context)) return conflict(before);
   const kept = command.keepExpiry === true ? live?.expires : undefined;
-  const expires = command.ttlMicros === undefined ? kept : expiryAfter(command.ttlMicros, context);
+  const timed = command.ttlMicros === undefined ? kept : expiryAfter(command.ttlMicros, context);
+  const expires = command.expires === undefined ? timed : expiryAt(command.expires, context);
   return written(before, command, context, command.value, asOf(before, command), command.valid, expires);
 }
 
@@ -101,6 +102,8 @@ function decideMerge(before: Before, command: MergeCommand, context: DecideConte
   if (!conditionsHold(before, command, context)) return conflict(before);
   const current = live?.value?.kind === 'json' ? live.value : undefined;
   if (command.ifFlat === true && live !== undefined && !isFlat(current)) return conflict(before);
+  const { ifNoMember } = command;
+  if (ifNoMember !== undefined && flatFields(current?.data ?? '{}')?.has(ifNoMember) === true) return conflict(before);
   const data = merged(current?.data, command, context);
   if (typeof data !== 'string') return { outcome: data };
   if (command.removeEmpty === true && EMPTY_OBJECT.test(data)) {
@@ -145,25 +148,43 @@ function decideRemove(before: Before, command: RemoveCommand, context: DecideCon
 
 function decideExpire(before: Before, command: ExpireCommand, context: DecideContext): Answer {
   const { live } = before;
-  if (live === undefined) return conflict(before);
-  const expires = command.ttlMicros === null ? undefined : expiryAfter(command.ttlMicros, context);
+  const moment = command.expires ?? (command.ttlMicros === null ? undefined : context.now + command.ttlMicros);
+  if (live === undefined || !mayMove(live.expires, moment, command)) return conflict(before);
+  if (moment !== undefined && moment <= context.now)
+    return decideRemove(before, { op: 'remove', key: live.key }, context);
+  const expires = moment === undefined ? undefined : expiryAt(moment, context);
   if (expires === live.expires) return duplicate(before, {});
   return { draft: withExpiry(live, expires, context), outcome: { outcome: 'applied' } };
+}
+
+function mayMove(
+  from: number | undefined,
+  to: number | undefined,
+  { ifMoves, ifTimed }: Pick<ExpireCommand, 'ifTimed' | 'ifMoves'>,
+): boolean {
+  if (ifTimed !== undefined && ifTimed !== (from !== undefined)) return false;
+  if (ifMoves === undefined) return true;
+  const [one, other] = [from ?? Number.POSITIVE_INFINITY, to ?? Number.POSITIVE_INFINITY];
+  return ifMoves === 'later' ? other > one : other < one;
 }
 
 function decideObserve(before: Before, command: ObserveCommand, context: DecideContext): Answer {
   const { live } = before;
   const isGone = command.found === undefined || (command.expires !== undefined && command.expires <= context.now);
-  if (command.found === undefined || isGone) {
-    return decideRemove(before, { op: 'remove', key: command.key }, context);
-  }
-  if (live?.value === undefined || live.as !== command.as || !isSameBytes(live.value, command.found)) {
+  if (command.found === undefined || isGone) return observedGone(before, command, context);
+  if (live?.value === undefined || live.as !== command.as || !isSameFound(live.value, command)) {
     const { as, expires, found } = command;
     return applied(before, {}, writeDraft(before, command, context, found, as, undefined, expires));
   }
   // Where the key lives, its expiry is counted in milliseconds.
   if (millis(live.expires) === millis(command.expires)) return duplicate(before, {});
   return { draft: withExpiry(live, command.expires, context), outcome: { outcome: 'applied' } };
+}
+
+function observedGone(before: Before, { key, reason }: ObserveCommand, context: DecideContext): Answer {
+  const { live } = before;
+  if (live === undefined || reason === undefined) return decideRemove(before, { op: 'remove', key }, context);
+  return applied(before, {}, { ...expiredDraft(live, context.now), reason, origin: context.origin });
 }
 
 /** What no entry could change. */
@@ -232,8 +253,12 @@ function asOf({ live }: Before, { as }: Pick<WriteOptions, 'as'>): Change['as'] 
   return as === 'hash' ? 'hash' : undefined;
 }
 
-function expiryAfter(ttlMicros: number, { now }: DecideContext): number {
-  return Math.min(now + Math.max(1, Math.round(ttlMicros)), Number.MAX_SAFE_INTEGER);
+function expiryAfter(ttlMicros: number, context: DecideContext): number {
+  return expiryAt(context.now + ttlMicros, context);
+}
+
+function expiryAt(micros: number, { now }: DecideContext): number {
+  return Math.min(Math.max(now + 1, Math.round(micros)), Number.MAX_SAFE_INTEGER);
 }
 
 function written(
@@ -304,10 +329,19 @@ function conflict({ live }: Before): Answer {
   return { outcome: { outcome: 'conflict', entry: live } };
 }
 
-/** What a source found has no content type of its own: only the bytes can be compared. */
-function isSameBytes(one: Payload, other: Payload): boolean {
-  if (one.kind !== 'binary' && other.kind !== 'binary') return one.data === other.data;
-  return payloadToBytes(one).equals(payloadToBytes(other));
+/** What a source found has no content type of its own, so bytes are compared; a hash is the same in any order of its fields. */
+function isSameFound(one: Payload, { as, found }: ObserveCommand): boolean {
+  const other = found as Payload;
+  if (one.kind === 'binary' || other.kind === 'binary') return payloadToBytes(one).equals(payloadToBytes(other));
+  if (one.data === other.data) return true;
+  return as === 'hash' && one.kind === 'json' && other.kind === 'json' && isSameFields(one.data, other.data);
+}
+
+function isSameFields(one: string, other: string): boolean {
+  const fields = flatFields(one);
+  const others = flatFields(other);
+  if (fields === undefined || others === undefined || fields.size !== others.size) return false;
+  return [...fields].every(([name, value]) => others.get(name) === value);
 }
 
 function millis(micros: number | undefined): number | undefined {

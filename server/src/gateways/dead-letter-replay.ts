@@ -34,7 +34,9 @@ export class DeadLetterReplay {
     const { id } = letter;
     const format = this.#formatFor(letter, message !== undefined);
     if (format instanceof LatchkeyError) return { kind: 'kept', id, error: format };
-    const decoded = format.decode({ body: message ?? letter.message, headers: letter.headers });
+    const { channel, recordKey = channel } = letter.coordinates;
+    const own = typeof recordKey === 'string' ? { recordKey } : {};
+    const decoded = format.decode({ body: message ?? letter.message, headers: letter.headers, ...own });
     const commands = decoded.filter((command): command is Command => !('outcome' in command));
     const unreadable = decoded.find((command): command is Refusal => 'outcome' in command);
     if (unreadable !== undefined) return this.#keep(id, refusalError(unreadable), dryRun);

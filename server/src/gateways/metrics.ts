@@ -6,7 +6,7 @@ import {
   Gauge,
   type MetricObject,
 } from 'prom-client';
-import { addSinkMetrics } from './flow-reports.ts';
+import { addFlowMetrics } from './flow-metrics.ts';
 import type { Core } from './gateway.ts';
 
 /** Registers what is asked of the process, view, feed and log when somebody scrapes. Requests: `RequestDurations`. */
@@ -17,7 +17,7 @@ export function addMetrics(core: Core): void {
     collectDefaultMetrics({ register: core.metrics });
   }
   addStateMetrics(core);
-  addSinkMetrics(core.metrics, core.sinks);
+  addFlowMetrics(core.metrics, core);
 }
 
 /** What a scrape gets: of all processes that serve together, whichever of them is asked. */
@@ -29,7 +29,7 @@ export async function metricsText({ metrics, workers }: Core): Promise<string> {
 }
 
 // Most of it is of the one store that every process reads: not to be added up, and whoever is furthest knows best.
-function addStateMetrics({ feed, log, metrics, sources }: Core): void {
+function addStateMetrics({ feed, log, metrics }: Core): void {
   const { view } = log;
   const gauge = (name: string, help: string, read: () => number, aggregator: Aggregator = 'max'): void => {
     new Gauge({
@@ -85,14 +85,4 @@ function addStateMetrics({ feed, log, metrics, sources }: Core): void {
   partitions('latchkey_view_history_floor', 'From this offset on every change is held.', (partition) =>
     view.historyFloor(partition),
   );
-  new Gauge({
-    name: 'latchkey_source_ready',
-    help: '1 while the source receives, 0 while it waits.',
-    labelNames: ['source'],
-    aggregator: 'min',
-    registers: [metrics],
-    collect() {
-      for (const source of sources) this.set({ source: source.name }, source.state().isReady ? 1 : 0);
-    },
-  });
 }

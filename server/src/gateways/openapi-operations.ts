@@ -26,6 +26,20 @@ export const OPERATION_PATHS = {
       },
     }),
   },
+  '/v1/sources': {
+    get: operation('listSources', 'The sources that are configured, and how each of them does', {
+      responses: {
+        '200': answer(
+          'Each as `/v1/status` shows it.',
+          json({
+            type: 'object',
+            properties: { sources: { type: 'array', items: reference('Source') } },
+            required: ['sources'],
+          }),
+        ),
+      },
+    }),
+  },
   '/v1/sources/{name}': {
     get: operation('getSource', 'How far a source is, per partition of its own', {
       parameters: [path('name', 'Of the source.')],
@@ -93,7 +107,10 @@ export const OPERATION_PATHS = {
   },
   '/ready': {
     get: operation('getReady', 'Whether this node takes reads and writes', {
-      responses: { '200': answer('It does.', OBJECT), '503': answer('Not yet, and why.', json(reference('Error'))) },
+      responses: {
+        '200': answer('It does. `notices` says what an operator should know all the same.', OBJECT),
+        '503': answer('Not yet, and why.', json(reference('Error'))),
+      },
     }),
   },
   '/metrics': {

@@ -139,6 +139,24 @@ export const SCHEMAS = {
     },
     ['id', 'source', 'coordinates', 'receivedAt', 'reason', 'message', 'headers', 'replays'],
   ),
+  Source: shape(
+    {
+      name: text,
+      kind: text,
+      ready: flag,
+      reason: text,
+      holder: flag,
+      received: count,
+      applied: count,
+      deadLettered: count,
+      lagMs: count,
+      behind: count,
+      gaps: count,
+      lastGap: shape({ from: text, to: text, reason: text }, ['from', 'to', 'reason']),
+      notice: text,
+    },
+    ['name', 'kind', 'ready', 'holder', 'received', 'applied', 'deadLettered'],
+  ),
   Status: shape(
     {
       version: text,
@@ -149,7 +167,7 @@ export const SCHEMAS = {
         'head',
       ]),
       view: shape({ keys: count, bytes: count, historyFloor: perPartition }, ['keys', 'bytes', 'historyFloor']),
-      sources: list(shape({ name: text, kind: text, ready: flag, reason: text }, ['name', 'kind', 'ready'])),
+      sources: list({ $ref: '#/components/schemas/Source' }),
       sinks: list({ type: 'object' }),
       feed: shape({ watchers: count, groups: count, behind: count }, ['watchers', 'groups', 'behind']),
     },

@@ -1,11 +1,20 @@
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { flowsOf } from './flow-reports.ts';
 import type { Core } from './gateway.ts';
 import { JSON_TYPE } from './http-error.ts';
 import { principalOf } from './principal.ts';
 import { queryOf } from './rest-request.ts';
 
 const NAME_LENGTH_MAX = 255;
+
+/** `GET /v1/sources`: `{"sources":[…]}`, each as `/v1/status` shows it. */
+export async function listSources(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  queryOf(request, []);
+  allowAdmin(core, request);
+  const { sources } = await flowsOf(core);
+  return reply.header('content-type', JSON_TYPE).header('cache-control', 'no-cache').send(JSON.stringify({ sources }));
+}
 
 /** `GET /v1/sources/{name}`: `{"name","progress":{partition:offset}}`; no partitions where the source has never been here. */
 export async function getSource(core: Core, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

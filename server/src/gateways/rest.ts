@@ -12,7 +12,7 @@ import {
 import { listKeys, removeKeys } from './rest-list.ts';
 import { PlainKeyReader } from './rest-plain-read.ts';
 import { KeyReader } from './rest-read.ts';
-import { getSource } from './rest-sources.ts';
+import { getSource, listSources } from './rest-sources.ts';
 import { patchKey, putKey, removeKey } from './rest-write.ts';
 
 /** Keys, commands, source progress and dead letters over plain HTTP. Shapes: WIRE, "HTTP". */
@@ -36,6 +36,7 @@ export const restGateway: Gateway = {
     http.get('/v1/keys', (request, reply) => listKeys(core, request, reply));
     http.delete('/v1/keys', (request, reply) => removeKeys(core, request, reply));
     http.post('/v1/commands', (request, reply) => postCommands(core, request, reply));
+    http.get('/v1/sources', (request, reply) => listSources(core, request, reply));
     http.get('/v1/sources/:name', (request, reply) => getSource(core, request, reply));
     http.get('/v1/dead-letters', (request, reply) => listDeadLetters(core, request, reply));
     http.get('/v1/dead-letters/:id', (request, reply) => getDeadLetter(core, request, reply));

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type MemoryCore, memoryCore, sourceOf } from '../../../test/support/memory-core.ts';
+import type { LogState } from '../log/log.ts';
+import type { SourceState } from '../sources/source.ts';
 import { dashboardGateway } from './dashboard.ts';
 import { eventsGateway } from './events.ts';
 import { type HttpListener, makeHttp } from './http.ts';
@@ -13,10 +15,10 @@ import { statusGateway } from './status.ts';
 describe('status, health, metrics and the API document', () => {
   let core: MemoryCore;
   let http: HttpListener;
-  let sourceState: { isReady: boolean; reason?: string } = { isReady: true };
+  let sourceState: LogState & Partial<SourceState> = { isReady: true };
 
   before(async () => {
-    const source = { ...sourceOf('ems', sourceState), state: () => sourceState };
+    const source = { ...sourceOf('ems', sourceState), state: () => sourceOf('ems', sourceState).state() };
     core = memoryCore({ clusterLabel: 'west' }, { sources: [source] });
     http = await makeHttp(core, [restGateway, kvStoreGateway, eventsGateway, statusGateway]);
     core.log.view.put('a', 1);
@@ -31,10 +33,35 @@ describe('status, health, metrics and the API document', () => {
       node: 'memory',
       log: { kind: 'local', epoch: 'aaaa', head: 1 },
       view: { keys: 1, bytes: 0, historyFloor: 0 },
-      sources: [{ name: 'ems', kind: 'kafka', ready: true }],
+      sources: [
+        { name: 'ems', kind: 'redis-pubsub', ready: true, holder: true, received: 3, applied: 2, deadLettered: 1 },
+      ],
       sinks: [],
       feed: { watchers: 0, groups: 0, behind: 0 },
     });
+  });
+
+  test('/v1/sources lists the sources as the status does, and /ready tells for a while what was missed', async () => {
+    const gap = { from: 1_700_000_000_000_000, to: 1_700_000_060_000_000, reason: 'the subscription was interrupted' };
+    const before = sourceState;
+    sourceState = { isReady: true, gaps: 1, lastGap: gap, notice: 'may have missed messages' };
+    const { sources } = (await ask('/v1/sources')).json();
+    assert.deepEqual(sources[0].lastGap, {
+      from: '2023-11-14T22:13:20Z',
+      to: '2023-11-14T22:14:20Z',
+      reason: gap.reason,
+    });
+    assert.deepEqual((await ask('/v1/status')).json().sources, sources);
+    assert.deepEqual((await ask('/ready')).json(), {
+      ready: true,
+      notices: ['source ems: may have missed messages'],
+    });
+    const { body } = await ask('/metrics');
+    const labels = { cluster: 'west', source: 'ems' };
+    assert.equal(sampleOf(body, 'latchkey_source_gaps_total', labels), 1);
+    assert.equal(sampleOf(body, 'latchkey_source_last_gap_seconds', labels), 60);
+    assert.equal(sampleOf(body, 'latchkey_source_messages_total', labels), 3);
+    sourceState = before;
   });
 
   test('/live answers while the process does, and /ready says why not', async () => {

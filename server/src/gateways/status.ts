@@ -1,8 +1,8 @@
 import { LatchkeyError } from '@latchkey/client';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { View } from '../view/view.ts';
-import { flowReports } from './flow-reports.ts';
-import type { Core, FlowReports, Gateway, WorkerReport } from './gateway.ts';
+import { flowReports, flowsOf } from './flow-reports.ts';
+import type { Core, Gateway, WorkerReport } from './gateway.ts';
 import { JSON_TYPE, sendError } from './http-error.ts';
 import { addMetrics, metricsText } from './metrics.ts';
 import { openApiDocument } from './openapi.ts';
@@ -70,20 +70,16 @@ async function answerReady(core: Core, reply: FastifyReply): Promise<FastifyRepl
   const { sinks, sources } = await flowsOf(core);
   for (const [what, flows] of [['source', sources] as const, ['sink', sinks] as const])
     for (const { name, ready, reason } of flows) if (!ready) reasons.push(`${what} ${name}: ${reason ?? 'not ready'}`);
-  if (reasons.length === 0) return send(reply, '{"ready":true}');
+  const notices = sources.flatMap(({ name, notice }) =>
+    typeof notice === 'string' ? [`source ${name}: ${notice}`] : [],
+  );
+  const told = notices.length === 0 ? '' : `,"notices":${JSON.stringify(notices)}`;
+  if (reasons.length === 0) return send(reply, `{"ready":true${told}}`);
   return sendError(
     reply,
     new LatchkeyError('not-ready', `Not ready: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ')}.`),
     '"ready":false',
   );
-}
-
-/** They are in the process that owns the log, which is asked only where there are some. */
-async function flowsOf(core: Core): Promise<FlowReports> {
-  const { sinks, sources } = core.settings;
-  if (core.workers === undefined || sinks.length + sources.length === 0 || !core.log.state().isReady)
-    return flowReports(core);
-  return (await core.workers.reports()).flows;
 }
 
 function send(reply: FastifyReply, body: string): FastifyReply {

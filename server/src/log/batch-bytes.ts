@@ -12,5 +12,6 @@ export function batchBytes(batch: Batch): number {
     else if (command.op === 'merge') bytes += command.patch.length;
   }
   for (const letter of batch.deadLetters?.add ?? []) bytes += letter.message.length;
+  for (const { letter } of batch.deadLetters?.ifRefused ?? []) bytes += letter.message.length;
   return bytes;
 }

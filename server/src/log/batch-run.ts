@@ -16,10 +16,11 @@ import type { Access } from '../shared/access.ts';
 import { type Change, isLive } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import type { View } from '../view/view.ts';
+import { lettersOfRefused } from './dead-letter.ts';
 import type { LocalDeadLetters } from './local-dead-letters.ts';
 import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
 import type { LocalProgress } from './local-progress.ts';
-import type { Batch } from './log.ts';
+import type { Batch, Found } from './log.ts';
 import type { Stage } from './stage.ts';
 
 export interface BatchParts {
@@ -86,7 +87,7 @@ export class BatchRun {
    * may still fail, and decided again.
    */
   get isPlain(): boolean {
-    if (this.#mustFitOneStep || this.batch.sender !== undefined) return false;
+    if (this.#mustFitOneStep || this.batch.sender !== undefined || this.batch.ifUnchanged !== undefined) return false;
     return this.batch.commands.every(
       (command) => 'outcome' in command || (command.op !== 'removeMatching' && command.idempotencyKey === undefined),
     );
@@ -118,6 +119,7 @@ export class BatchRun {
         this.outcomes.push(...repeat);
         return 'done';
       }
+      this.#checkUnchanged(stage);
       const result = this.#mustFitOneStep ? this.#runWhole(stage) : this.#runPart(stage);
       if (result === 'done') this.#rememberSender(stage);
       return result;
@@ -145,12 +147,12 @@ export class BatchRun {
     const isFresh = stage.isEmpty;
     this.#checkFence();
     if (this.batch.progress !== undefined) this.#parts.progress.advance(stage, this.batch.progress);
-    if (this.batch.deadLetters !== undefined) this.#parts.deadLetters.stage(stage, this.batch.deadLetters);
     for (const command of this.batch.commands) {
       const outcome = this.#wholeOutcomeOf(command, stage);
       this.outcomes.push(outcome);
       if (stage.isOversized(mark)) throw tooBig();
     }
+    this.#stageDeadLetters(stage);
     if (this.batch.atomic === true && this.outcomes.some(isFailure)) {
       stage.rollback(mark);
       this.outcomes.forEach((outcome, index) => {
@@ -164,6 +166,15 @@ export class BatchRun {
       return 'more';
     }
     return 'done';
+  }
+
+  #stageDeadLetters(stage: Stage): void {
+    if (this.batch.deadLetters === undefined) return;
+    const { ifRefused = [], ...ops } = this.batch.deadLetters;
+    const refused = lettersOfRefused(ifRefused, this.outcomes);
+    const add = refused.length === 0 ? ops.add : [...(ops.add ?? []), ...refused];
+    if (add !== undefined || ops.drop !== undefined || ops.countReplay !== undefined)
+      this.#parts.deadLetters.stage(stage, add === undefined ? ops : { ...ops, add });
   }
 
   #wholeOutcomeOf(command: Command | Refusal, stage: Stage): Outcome {
@@ -310,6 +321,24 @@ export class BatchRun {
         field: 'fence',
       },
     );
+  }
+
+  /** Before the first of its commands is decided: what they do is no change by somebody else. */
+  #checkUnchanged(stage: Stage): void {
+    const { ifUnchanged } = this.batch;
+    if (ifUnchanged === undefined || this.#next > 0 || this.#removal !== undefined) return;
+    const changed = ifUnchanged.find((found) => !this.#isAsFound(found, stage));
+    if (changed === undefined) return;
+    const message = `The key ${changed.key} has changed since it was read; read it again, then repeat.`;
+    throw new LatchkeyError('conflict', message, { field: 'ifUnchanged' });
+  }
+
+  #isAsFound({ isLive: wasLive, key, version }: Found, stage: Stage): boolean {
+    const last = stage.get(key);
+    // A removal that was found may have been collected since.
+    if (last === undefined || version === undefined) return last === undefined && !wasLive;
+    if (last.partition !== version.partition || last.offset !== version.offset) return false;
+    return isLive(last, stage.nowMicros) === wasLive && this.#contextOf(stage).holdsVersion(version);
   }
 
   #senderName(): string | undefined {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '@latchkey/client';
+import type { Outcome } from '../commands/command.ts';
 
 /** A message that could not be decoded or decided and whose sender is told nothing. */
 export interface DeadLetterDraft {
@@ -8,6 +9,31 @@ export interface DeadLetterDraft {
   readonly reason: { readonly code: ErrorCode; readonly message: string };
   readonly message: Buffer;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * A message that the commands `from` to before `to` of a batch were made of: it becomes a dead letter, in the step of the batch, where
+ * one of them is refused, and is given the first refusal's reason.
+ */
+export interface MessageOfCommands {
+  readonly from: number;
+  readonly to: number;
+  readonly letter: Omit<DeadLetterDraft, 'reason'>;
+}
+
+/** The messages of a batch that become dead letters by what was decided, in their order. */
+export function lettersOfRefused(
+  messages: readonly MessageOfCommands[],
+  outcomes: readonly Outcome[],
+): readonly DeadLetterDraft[] {
+  return messages.flatMap(({ from, letter, to }) => {
+    for (let index = from; index < to; index += 1) {
+      const outcome = outcomes[index];
+      if (outcome?.outcome === 'refused')
+        return [{ ...letter, reason: { code: outcome.code, message: outcome.message } }];
+    }
+    return [];
+  });
 }
 
 export interface DeadLetter extends DeadLetterDraft {

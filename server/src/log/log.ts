@@ -1,8 +1,8 @@
-import type { Position } from '@latchkey/client';
+import type { Position, Version } from '@latchkey/client';
 import type { Command, Outcome, Refusal } from '../commands/command.ts';
 import type { Principal } from '../shared/access.ts';
 import type { View } from '../view/view.ts';
-import type { DeadLetterDraft, DeadLetters } from './dead-letter.ts';
+import type { DeadLetterDraft, DeadLetters, MessageOfCommands } from './dead-letter.ts';
 import type { Leases } from './lease.ts';
 
 /** A source's own offset in one of its partitions, moved by compare-and-set in the step that makes the batch durable. */
@@ -14,6 +14,14 @@ export interface ProgressStep {
   readonly next: string;
 }
 
+/** A key as it was found: the version of its last change, also of a removal; undefined where it had none. */
+export interface Found {
+  readonly key: string;
+  readonly version: Version | undefined;
+  /** Whether there was an entry that a reader is served. */
+  readonly isLive: boolean;
+}
+
 export interface Batch {
   /** Decided one by one, in order, each seeing the earlier ones. A refusal keeps its place and becomes its outcome. */
   readonly commands: readonly (Command | Refusal)[];
@@ -23,6 +31,8 @@ export interface Batch {
   readonly atomic?: boolean;
   /** Its changes become durable together, whatever each outcome is: `batch-too-big` where they don't fit one step. */
   readonly oneStep?: boolean;
+  /** Where one of these keys is no longer as it was found, the batch is refused with `conflict`. */
+  readonly ifUnchanged?: readonly Found[];
   /** A repeat of the same sequence is answered with the first outcomes. Sequences of an incarnation only grow. */
   readonly sender?: { readonly incarnation: string; readonly sequence: number };
   readonly progress?: ProgressStep;
@@ -30,6 +40,8 @@ export interface Batch {
   readonly fence?: { readonly lease: string; readonly number: number };
   readonly deadLetters?: {
     readonly add?: readonly DeadLetterDraft[];
+    /** Messages that the commands were made of: those of which a command is refused, here or when it is decided, are added. */
+    readonly ifRefused?: readonly MessageOfCommands[];
     readonly drop?: readonly string[];
     readonly countReplay?: readonly string[];
   };
@@ -63,7 +75,7 @@ export interface Log {
   readonly leases: Leases;
   /**
    * Every write of Latchkey is this call.
-   * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence), `storage-full`,
+   * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence, `ifUnchanged`), `storage-full`,
    *   `not-ready`, `closing`; then nothing of the batch was kept. Single refusals are outcomes, not errors.
    */
   submit(batch: Batch): Promise<Settled>;

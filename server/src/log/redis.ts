@@ -113,7 +113,8 @@ export class RedisLog implements Log {
     this.#jobs = jobs;
     this.#replica = replica;
     this.#deciding = new Deciding({ ...options, replica, leases: this.leases });
-    this.#duties = new Duties({ view, clock, node, leases: this.leases, wake });
+    const nowMicros = () => time.decidingMicros(replica.head.nowMicros);
+    this.#duties = new Duties({ view, clock, node, leases: this.leases, nowMicros, wake });
     this.#unobserved = new Unobserved(view, replica, store);
     const emptied = new Emptied({
       store,

@@ -47,6 +47,11 @@ interface Run {
 
 const ANY: Token = { kind: 'any' };
 
+/** The pattern that matches exactly that text. */
+export function literalGlob(text: string): string {
+  return text.replace(/[*?[\]\\]/g, '\\$&');
+}
+
 /** Never throws: every text is a pattern. Bounds on its length are the caller's. */
 export function compileGlob(pattern: string): Glob {
   const runs = parse(pattern);

@@ -5,18 +5,17 @@
  * Invariant: the position that is kept in the log is never beyond what the target has confirmed, and no page is read before the one
  * before it was confirmed.
  */
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { LatchkeyError } from '@latchkey/client';
-import type { Lease } from '../log/lease.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Holding, LeaseLoop } from '../log/lease-loop.ts';
 import type { Log } from '../log/log.ts';
 import { ANONYMOUS } from '../shared/access.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger } from '../shared/logger.ts';
+import { Wake } from '../shared/wake.ts';
 import { PlaceKeeper } from './place-keeper.ts';
 import { Reader } from './reader.ts';
 import type { Sink, SinkState } from './sink.ts';
 import type { Target, Turn } from './target.ts';
-import { Wake } from './wake.ts';
 
 export interface DeliverySetup {
   readonly name: string;
@@ -33,7 +32,6 @@ export interface DeliverySetup {
   readonly keepMs?: number;
 }
 
-const LEASE_TTL_MS = 10_000;
 const KEEP_MS = 500;
 const KEEP_CHANGES_MAX = 1000;
 /** A sink that takes few changes keeps its position all the same, so that it need not look at them again. */
@@ -43,77 +41,58 @@ const CATCH_UP_MS = 10_000;
 const LOOK_MS = 1000;
 /** Of stopping: what is under way then gets this long. */
 const CLOSE_MS = 1000;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5000;
 
 export class Delivery implements Sink {
   readonly name: string;
   readonly kind: Sink['kind'];
   readonly #setup: DeliverySetup;
   readonly #wake = new Wake();
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #loop: LeaseLoop;
+  #stopListening: ((() => void) | undefined)[] = [];
   #reader: Reader | undefined;
-  #reason: string | undefined = 'it has not started';
-  #failures = 0;
   #written = 0;
 
   constructor(setup: DeliverySetup) {
     this.name = setup.name;
     this.kind = setup.kind;
     this.#setup = setup;
+    this.#loop = new LeaseLoop({
+      ...setup,
+      kind: 'sink',
+      does: 'writes',
+      work: (holding) => this.#hold(holding),
+      onEnd: () => this.#wake.set(),
+    });
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#stopListening.length > 0) return;
+    const { view } = this.#setup.log;
+    const wake = () => this.#wake.set();
+    this.#stopListening = [view.onDurable(wake), view.onSkipped?.(wake)];
+    this.#loop.start();
   }
 
   state(): SinkState {
-    const reason = this.#reason === undefined ? {} : { reason: this.#reason };
+    const { reason } = this.#loop;
+    const told = reason === undefined ? {} : { reason };
     const place = { isHolder: this.#reader !== undefined, behind: this.#reader?.behind ?? 0, written: this.#written };
-    return { isReady: this.#reason === undefined, ...reason, ...place };
+    return { isReady: reason === undefined, ...told, ...place };
   }
 
   async close(): Promise<void> {
-    this.#stop.abort();
-    this.#wake.set();
     // A target that does not answer is not waited for as long as it may take otherwise.
     const timer = setTimeout(() => void this.#setup.target.close(), CLOSE_MS);
-    await this.#running;
+    await this.#loop.close();
     clearTimeout(timer);
+    for (const stop of this.#stopListening.splice(0)) stop?.();
     await this.#setup.target.close();
   }
 
-  get #isClosing(): boolean {
-    return this.#stop.signal.aborted;
-  }
-
-  async #run(): Promise<void> {
-    const { leaseTtlMs = LEASE_TTL_MS, log, random } = this.#setup;
-    const stopListening = log.view.onDurable(() => this.#wake.set());
-    const stopSkipped = log.view.onSkipped?.(() => this.#wake.set());
-    while (!this.#isClosing) {
-      try {
-        const lease = await log.leases.acquire(`sink:${this.name}`, log.node, leaseTtlMs);
-        if (lease === undefined) {
-          // Another node writes, which is as it should be.
-          this.#reason = undefined;
-          await this.#pause(leaseTtlMs / 8 + (random() * leaseTtlMs) / 8);
-        } else await this.#hold(lease);
-      } catch (error) {
-        this.#fail(error);
-        await this.#pause(this.#backoffMs());
-      }
-    }
-    stopListening();
-    stopSkipped?.();
-  }
-
   /** Until the lease is lost, the target says that another holder was there, or the sink closes. */
-  async #hold(lease: Lease): Promise<void> {
+  async #hold(holding: Holding): Promise<'ended' | 'later'> {
     const { log } = this.#setup;
-    const keeper = new PlaceKeeper(log, lease, ANONYMOUS);
-    const holding = this.#keepLease(lease);
+    const keeper = new PlaceKeeper(log, holding.lease, ANONYMOUS);
     let isFenced = false;
     try {
       await keeper.read();
@@ -121,24 +100,20 @@ export class Delivery implements Sink {
       const reader = new Reader(log.view, keeper.position);
       // From its first moment on it owes every change, whatever becomes of the target or of this process.
       if (keeper.position === undefined) await keeper.keep(reader.positionText());
-      const turn = await this.#claim(keeper, lease);
+      const turn = await this.#claim(keeper, holding.lease);
       this.#reader = reader;
       isFenced = (await this.#carry(this.#reader, keeper, turn, holding)) === 'fenced';
     } finally {
-      holding.end();
       // What was written since is not written again by whoever comes next; where even that fails, it is.
       if (this.#reader !== undefined && !isFenced && !holding.isLost)
         await keeper.keep(this.#reader.positionText()).catch(() => undefined);
       this.#reader = undefined;
-      await lease.release().catch(() => undefined);
     }
-    if (isFenced) {
-      // Whoever was there has the lease, or this log is an older copy of the one that was: the next claim tells which.
-      await this.#pause(this.#backoffMs());
-    }
+    // Whoever was there has the lease, or this log is an older copy of the one that was: the next claim tells which.
+    return isFenced ? 'later' : 'ended';
   }
 
-  async #claim(keeper: PlaceKeeper, lease: Lease): Promise<Turn> {
+  async #claim(keeper: PlaceKeeper, lease: Holding['lease']): Promise<Turn> {
     const { logger, target } = this.#setup;
     const turn = { lineage: await keeper.lineage(), fence: lease.fence };
     if ((await target.claim(turn)) === 'written') return turn;
@@ -155,8 +130,8 @@ export class Delivery implements Sink {
   async #carry(reader: Reader, keeper: PlaceKeeper, turn: Turn, holding: Holding): Promise<'fenced' | 'ended'> {
     const { log, takes, target } = this.#setup;
     const due = new KeepDue(this.#setup.clock, this.#setup.keepMs ?? KEEP_MS);
-    this.#recovered();
-    while (!this.#isClosing && !holding.isLost) {
+    this.#loop.succeeded();
+    while (!this.#loop.isClosing && !holding.isLost) {
       if (reader.isLost) {
         this.#setup.logger.warn(
           { sink: this.name },
@@ -173,7 +148,7 @@ export class Delivery implements Sink {
         reader.advance(page);
         this.#written += changes.length;
         due.note(changes.length, page.looked);
-        this.#failures = 0;
+        this.#loop.succeeded();
       }
       if (due.isDue) {
         await keeper.keep(reader.positionText());
@@ -183,62 +158,6 @@ export class Delivery implements Sink {
     }
     return 'ended';
   }
-
-  /** Renews it until `end`; a lease that could not be renewed in its time is lost. */
-  #keepLease(lease: Lease): Holding {
-    const { clock, leaseTtlMs = LEASE_TTL_MS } = this.#setup;
-    let renewedMs = clock.monotonicMs();
-    const lose = () => {
-      holding.isLost = true;
-      this.#wake.set();
-    };
-    const renew = async () => {
-      const askedMs = clock.monotonicMs();
-      try {
-        if (await lease.renew()) renewedMs = askedMs;
-        else lose();
-      } catch {
-        // Asked again in a moment; its time runs meanwhile.
-      }
-      if (clock.monotonicMs() - renewedMs >= leaseTtlMs) lose();
-    };
-    const timer = setInterval(() => void renew(), leaseTtlMs / 3);
-    const holding = { isLost: false, end: () => clearInterval(timer) };
-    return holding;
-  }
-
-  #fail(error: unknown): void {
-    const { logger } = this.#setup;
-    if (this.#isClosing) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    // Told once: a target that is gone for an hour is one piece of news.
-    if (reason !== this.#reason) {
-      if (error instanceof LatchkeyError)
-        logger.warn({ sink: this.name, code: error.code }, `sink ${this.name}: ${reason}`);
-      else logger.error({ sink: this.name, err: error }, `sink ${this.name}: ${reason}`);
-    }
-    this.#reason = reason;
-    this.#failures += 1;
-  }
-
-  #recovered(): void {
-    if (this.#failures > 0) this.#setup.logger.info({ sink: this.name }, `sink ${this.name} writes again`);
-    this.#reason = undefined;
-  }
-
-  #backoffMs(): number {
-    const mostMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(this.#failures, 10));
-    return mostMs / 2 + (this.#setup.random() * mostMs) / 2;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
-  }
-}
-
-interface Holding {
-  isLost: boolean;
-  end(): void;
 }
 
 /** When the position is worth a write of the log. */

@@ -18,8 +18,9 @@ import { LatchkeyError } from '@latchkey/client';
 import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import { directoryCopies } from './directory-copies.ts';
-import { checkStoreFile, FORMAT_KEY, openEnvironment, STORE_FILE } from './environment.ts';
+import { FORMAT_KEY, openEnvironment, STORE_FILE } from './environment.ts';
 import { LmdbView } from './lmdb.ts';
+import { checkStoreFile } from './store-file.ts';
 import type { Placed } from './view.ts';
 
 const MODULE = new URL('./crash-writer.fixture.ts', import.meta.url).pathname;

@@ -1,19 +1,10 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import { type Database, type GetOptions, open, type RootDatabase, type Transaction } from 'lmdb';
 import type { Epoch } from '../shared/epochs.ts';
 import { writeUtf8 } from '../shared/utf8.ts';
+import { checkStoreFile, corrupt } from './store-file.ts';
 
 /** The layout of the data directory. A newer one is refused; an older one is brought up to date at opening. */
 export const FORMAT_VERSION = 1;
@@ -21,9 +12,6 @@ export const FORMAT_VERSION = 1;
 export const STORE_FILE = 'latchkey.mdb';
 /** The longest key that LMDB takes with its pages of 4 KiB. */
 export const KEY_BYTES_MAX = 1978;
-const LMDB_MAGIC = 0xbeefc0de;
-/** Two meta pages, for LMDB's usual page size. */
-const HEAD_BYTES = 8192;
 
 /** A key is given as its bytes, or as the text that they are; what is read back are bytes. */
 export type Bytes = Database<Buffer, Buffer> & {
@@ -59,73 +47,6 @@ function makeDirectories(directory: string): void {
   if (existsSync(directory)) return;
   makeDirectories(dirname(directory));
   mkdirSync(directory);
-}
-
-export function corrupt(file: string, what: string, cause?: unknown): LatchkeyError {
-  return new LatchkeyError(
-    'data-corrupt',
-    `${resolve(file)} is not a readable Latchkey store: ${what}. It was left as it is; restore a backup, or choose another --data.`,
-    { field: 'data', cause },
-  );
-}
-
-/**
- * LMDB maps its file into memory: a file cut short would kill the process at the first page that is not there, so the pages that
- * its two meta pages speak of are counted first. LMDB by itself leaves pages out that it took and freed at the end of its file;
- * here they are there, because `Room` keeps the file longer than LMDB has got to.
- *
- * @throws LatchkeyError `data-corrupt`
- */
-export function checkStoreFile(file: string): void {
-  if (!existsSync(file)) return;
-  const { pages, size } = readHead(file);
-  if (size === 0) return;
-  if (pages.length < HEAD_BYTES) throw corrupt(file, 'it is shorter than its own head');
-  const metas = [metaOf(pages, 0)];
-  const pageSize = metas[0]?.pageSize ?? 4096;
-  if (pageSize === 4096) metas.push(metaOf(pages, 4096));
-  const newest = metas.filter((meta) => meta !== undefined).sort((a, b) => b.transaction - a.transaction)[0];
-  if (newest === undefined) throw corrupt(file, 'its head is damaged');
-  const expected = (newest.lastPage + 1) * newest.pageSize;
-  if (size < expected) throw corrupt(file, `it has ${size} bytes where its head speaks of ${expected}`);
-}
-
-/** The size is asked after the head was read: a server that has the store open may let it grow in between. */
-function readHead(file: string): { readonly pages: Buffer; readonly size: number } {
-  try {
-    const pages = Buffer.alloc(HEAD_BYTES);
-    const descriptor = openSync(file, 'r');
-    try {
-      const read = readSync(descriptor, pages, 0, pages.length, 0);
-      return { pages: pages.subarray(0, read), size: fstatSync(descriptor).size };
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    throw corrupt(file, `it cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, error);
-  }
-}
-
-interface Meta {
-  readonly pageSize: number;
-  readonly lastPage: number;
-  readonly transaction: number;
-}
-
-/** The fields of LMDB's `MDB_meta` behind the 16-byte (or, in newer layouts, 24-byte) page header. */
-function metaOf(pages: Buffer, page: number): Meta | undefined {
-  for (const header of [16, 24]) {
-    const at = page + header;
-    if (pages.readUInt32LE(at) !== LMDB_MAGIC) continue;
-    const tables = at + 24;
-    const pageSize = pages.readUInt32LE(tables);
-    return {
-      pageSize: pageSize >= 512 && pageSize <= 65_536 ? pageSize : 4096,
-      lastPage: Number(pages.readBigUInt64LE(tables + 96)),
-      transaction: Number(pages.readBigUInt64LE(tables + 104)),
-    };
-  }
-  return undefined;
 }
 
 export interface Environment {

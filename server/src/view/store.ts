@@ -5,7 +5,6 @@ import type { Change } from '../shared/change.ts';
 import {
   type Bytes,
   checkFormat,
-  corrupt,
   type Environment,
   holdNewest,
   KEY_BYTES_MAX,
@@ -21,6 +20,7 @@ import { decodeRecord, storedEntryOf } from './record.ts';
 import { Room } from './room.ts';
 import { emptyState, type ViewState } from './state.ts';
 import type { StepBytes } from './step-bytes.ts';
+import { corrupt } from './store-file.ts';
 import { type StoredEntry, TABLE_NAMES } from './view.ts';
 
 const STATE_KEY = Buffer.from('state');

@@ -7,9 +7,10 @@ import { ManualClock } from '../../../test/support/manual-clock.ts';
 import { type Draft, MemoryView } from '../../../test/support/memory-view.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
-import { checkStoreFile, STORE_FILE } from './environment.ts';
+import { STORE_FILE } from './environment.ts';
 import { LmdbView } from './lmdb.ts';
 import { encodeRecord } from './record.ts';
+import { checkStoreFile } from './store-file.ts';
 import type { Due, Placed, ScanOptions, View } from './view.ts';
 
 /** What one step of a random history does to one key. */

@@ -6,7 +6,7 @@ import { errorText } from './error-reply.ts';
 
 const INTEGER = /^(?:0|-?[1-9][0-9]{0,18})$/;
 /** Beyond it Redis can't count either. */
-const TTL_MS_MAX = 2 ** 63;
+const TIME_MS_MAX = 2 ** 63;
 
 /** @throws CommandError where it can't be a key here */
 export function keyAt({ args, core }: Call, index: number): string {
@@ -40,10 +40,9 @@ export function utf8At({ args }: Call, index: number, what: string): string {
 export function integerAt({ args }: Call, index: number): number {
   const text = args.latin1(index);
   if (!INTEGER.test(text)) throw new CommandError(NOT_AN_INTEGER);
-  const value = Number(text);
-  // Beyond 2^63 Redis says the same.
-  if (value >= 2 ** 63 || value < -(2 ** 63)) throw new CommandError(NOT_AN_INTEGER);
-  return value;
+  const value = BigInt(text);
+  if (BigInt.asIntN(64, value) !== value) throw new CommandError(NOT_AN_INTEGER);
+  return Number(value);
 }
 
 export function wordAt({ args }: Call, index: number): string {
@@ -56,21 +55,22 @@ export function isTimeUnit(word: string): word is TimeUnit {
   return word === 'EX' || word === 'PX' || word === 'EXAT' || word === 'PXAT';
 }
 
-/** Milliseconds from now, of what may lie in the past. @throws CommandError */
-export function timeToLiveMs(call: Call, index: number, unit: TimeUnit, command: string): number {
+/** When something ends: in so long, or at a moment. */
+export type Ending = { readonly ttlMicros: number } | { readonly expires: number };
+
+/** What may lie in the past. @throws CommandError */
+export function endingAt(call: Call, index: number, unit: TimeUnit, command: string): Ending {
   const given = integerAt(call, index);
   const ms = unit === 'EX' || unit === 'EXAT' ? given * 1000 : given;
   const isMoment = unit === 'EXAT' || unit === 'PXAT';
-  const fromNow = isMoment ? ms - Math.floor(call.core.log.view.nowMicros() / 1000) : ms;
-  if (Math.abs(fromNow) > TTL_MS_MAX && !(isMoment && fromNow < 0))
-    throw new CommandError(`ERR invalid expire time in '${command}' command`);
-  return fromNow;
+  if (Math.abs(ms) >= TIME_MS_MAX) throw new CommandError(`ERR invalid expire time in '${command}' command`);
+  return isMoment ? { expires: ms * 1000 } : { ttlMicros: ms * 1000 };
 }
 
-/** As `timeToLiveMs`, where Redis takes nothing but a time above 0; one that has passed by now becomes the shortest there is. */
-export function positiveTimeToLiveMicros(call: Call, index: number, unit: TimeUnit, command: string): number {
+/** As `endingAt`, where Redis takes nothing but a time above 0; a moment that has passed is taken. */
+export function positiveEndingAt(call: Call, index: number, unit: TimeUnit, command: string): Ending {
   if (integerAt(call, index) <= 0) throw new CommandError(`ERR invalid expire time in '${command}' command`);
-  return Math.max(1, timeToLiveMs(call, index, unit, command) * 1000);
+  return endingAt(call, index, unit, command);
 }
 
 export function orThrow<T extends object>(value: T | Refusal): T {

@@ -1,4 +1,5 @@
 import type { Command, Outcome } from '../../commands/command.ts';
+import type { Found } from '../../log/log.ts';
 import type { Change } from '../../shared/change.ts';
 import type { Client } from './client.ts';
 import type { ReplyWriter } from './reply-writer.ts';
@@ -40,8 +41,8 @@ export interface Call {
   write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): Answered;
   /** For what takes more than one turn of the event loop: nothing else of the connection goes on meanwhile. */
   wait(work: () => Promise<WriteReply>): Answered;
-  /** Runs what was queued as one step, and replies with an array of their replies. */
-  transact(requests: readonly Arguments[]): Answered;
+  /** Runs what was queued as one step, and replies with an array of their replies; with null where something watched has changed. */
+  transact(requests: readonly Arguments[], watched: readonly Found[]): Answered;
   /** Ends the connection once what was written so far is sent. */
   hangUp(): void;
 }
@@ -89,6 +90,7 @@ export class CommandError extends Error {}
 
 export const SYNTAX_ERROR = 'ERR syntax error';
 export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
+export const NOT_ALLOWED = 'NOPERM This principal may not read that key. (forbidden)';
 export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 
 export function arityError(name: string): CommandError {

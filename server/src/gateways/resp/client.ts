@@ -1,3 +1,4 @@
+import type { Found } from '../../log/log.ts';
 import type { Principal } from '../../shared/access.ts';
 import { textOf } from '../../shared/payload.ts';
 import type { Arguments } from './call.ts';
@@ -30,6 +31,8 @@ export interface Client {
   lastAtMs: number;
   /** Between MULTI and EXEC. */
   queue: Queue | undefined;
+  /** By their keys. */
+  readonly watched: Map<string, Found>;
 }
 
 /** A request that outlives the bytes it came in. */

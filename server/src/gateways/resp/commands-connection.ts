@@ -115,6 +115,7 @@ function quit(call: Call): Answered {
 function reset(call: Call): Answered {
   const { client, core } = call;
   client.queue = undefined;
+  client.watched.clear();
   client.subscriptions.clear();
   client.protocol = 2;
   client.name = '';

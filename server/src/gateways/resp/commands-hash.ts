@@ -87,6 +87,24 @@ const hset =
     });
   };
 
+function hsetnx(call: Call): Answered {
+  const key = keyAt(call, 1);
+  const field = utf8At(call, 2, 'field');
+  const text = utf8At(call, 3, 'value of a hash’s field');
+  const patch = `{${JSON.stringify(field)}:${JSON.stringify(text)}}`;
+  const merge: MergeCommand = { op: 'merge', key, patch, ifFlat: true, ifNoMember: field, newAs: 'hash' };
+  return call.write([merge], (reply, [outcome]) => {
+    const found = outcome?.outcome === 'conflict' ? outcome.entry : undefined;
+    if (found !== undefined && fieldsOf(found) === undefined) reply.error(WRONG_TYPE);
+    else reply.integer(outcome?.outcome === 'applied' ? 1 : 0);
+  });
+}
+
+function hstrlen(call: Call): Answered {
+  const field = call.args.text(2) ?? '';
+  return withFields(call, (reply, fields) => reply.integer(Buffer.byteLength(fields.get(field) ?? '')));
+}
+
 function hdel(call: Call): Answered {
   const key = keyAt(call, 1);
   const names = new Set<string>();
@@ -141,6 +159,7 @@ export const HASH_COMMANDS: readonly CommandSpec[] = [
     'HVALS key',
   ),
   spec('hlen', 2, false, hlen, 'HLEN key'),
+  spec('hstrlen', 3, false, hstrlen, 'HSTRLEN key field'),
   spec('hexists', 3, false, hexists, 'HEXISTS key field'),
   spec(
     'hset',
@@ -156,6 +175,7 @@ export const HASH_COMMANDS: readonly CommandSpec[] = [
     hset('hmset', (reply) => reply.ok()),
     'HMSET key field value [field value …]',
   ),
+  spec('hsetnx', 4, true, hsetnx, 'HSETNX key field value'),
   spec('hdel', -3, true, hdel, 'HDEL key field [field …]'),
 ];
 

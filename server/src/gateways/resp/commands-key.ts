@@ -1,7 +1,8 @@
-import type { Command } from '../../commands/command.ts';
+import type { Command, ExpireCommand } from '../../commands/command.ts';
 import type { Change } from '../../shared/change.ts';
-import { integerAt, keyAt, keysFrom, timeToLiveMs, utf8At, wordAt } from './arguments.ts';
+import { endingAt, integerAt, keyAt, keysFrom, utf8At, wordAt } from './arguments.ts';
 import { type Answered, type Call, CommandError, type CommandSpec, SYNTAX_ERROR, type WriteReply } from './call.ts';
+import { printable } from './commands-client.ts';
 import { typeOf } from './stored-value.ts';
 
 const PAGE_KEYS = 1000;
@@ -42,18 +43,44 @@ const timeToLive =
     });
   };
 
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+/** What an expiry of before must be like. @throws CommandError, as Redis words it */
+function conditionsFrom(call: Call, from: number): Pick<ExpireCommand, 'ifTimed' | 'ifMoves'> {
+  const words = Array.from({ length: call.args.count - from }, (_value, index) => wordAt(call, from + index));
+  const other = words.findIndex((word) => !['NX', 'XX', 'GT', 'LT'].includes(word));
+  if (other >= 0) throw new CommandError(`ERR Unsupported option ${printable(call.args.latin1(from + other))}`);
+  const given = new Set(words);
+  const moves = given.has('GT') || given.has('LT');
+  if (given.has('NX') && (given.has('XX') || moves))
+    throw new CommandError('ERR NX and XX, GT or LT options at the same time are not compatible');
+  if (given.has('GT') && given.has('LT'))
+    throw new CommandError('ERR GT and LT options at the same time are not compatible');
+  const conditions: Mutable<Pick<ExpireCommand, 'ifTimed' | 'ifMoves'>> = {};
+  if (given.has('NX') || given.has('XX')) conditions.ifTimed = given.has('XX');
+  if (moves) conditions.ifMoves = given.has('GT') ? 'later' : 'earlier';
+  return conditions;
+}
+
 const expire =
   (unit: 'EX' | 'PX' | 'EXAT' | 'PXAT', name: string) =>
   (call: Call): Answered => {
+    const conditions = conditionsFrom(call, 3);
     const key = keyAt(call, 1);
-    const ms = timeToLiveMs(call, 2, unit, name);
-    // A time that has passed removes the key at once.
-    const command: Command = ms <= 0 ? { op: 'remove', key } : { op: 'expire', key, ttlMicros: ms * 1000 };
-    return call.write([command], (reply, [outcome]) => {
-      const isDone = outcome?.outcome === 'applied' || (command.op === 'expire' && outcome?.outcome === 'duplicate');
-      reply.integer(isDone ? 1 : 0);
-    });
+    const command: Command = { op: 'expire', key, ttlMicros: null, ...endingAt(call, 2, unit, name), ...conditions };
+    return call.write([command], (reply, [outcome]) =>
+      reply.integer(outcome?.outcome === 'applied' || outcome?.outcome === 'duplicate' ? 1 : 0),
+    );
   };
+
+const expiry =
+  (unitMicros: number) =>
+  (call: Call): Answered =>
+    call.read([keyAt(call, 1)], (reply, [entry]) => {
+      if (entry === undefined) reply.integer(-2);
+      else if (entry.expires === undefined) reply.integer(-1);
+      else reply.integer(Math.floor((entry.expires + unitMicros / 2) / unitMicros));
+    });
 
 function persist(call: Call): Answered {
   return call.write([{ op: 'expire', key: keyAt(call, 1), ttlMicros: null }], (reply, [outcome]) =>
@@ -164,10 +191,12 @@ export const KEY_COMMANDS: readonly CommandSpec[] = [
     timeToLive((ms) => ms),
     'PTTL key',
   ),
-  spec('expire', 3, ONE, true, expire('EX', 'expire'), 'EXPIRE key seconds'),
-  spec('pexpire', 3, ONE, true, expire('PX', 'pexpire'), 'PEXPIRE key milliseconds'),
-  spec('expireat', 3, ONE, true, expire('EXAT', 'expireat'), 'EXPIREAT key seconds-since-1970'),
-  spec('pexpireat', 3, ONE, true, expire('PXAT', 'pexpireat'), 'PEXPIREAT key milliseconds-since-1970'),
+  spec('expire', -3, ONE, true, expire('EX', 'expire'), 'EXPIRE key seconds [NX|XX|GT|LT]'),
+  spec('pexpire', -3, ONE, true, expire('PX', 'pexpire'), 'PEXPIRE key milliseconds [NX|XX|GT|LT]'),
+  spec('expireat', -3, ONE, true, expire('EXAT', 'expireat'), 'EXPIREAT key seconds-since-1970 [NX|XX|GT|LT]'),
+  spec('pexpireat', -3, ONE, true, expire('PXAT', 'pexpireat'), 'PEXPIREAT key milliseconds-since-1970 [NX|XX|GT|LT]'),
+  spec('expiretime', 2, ONE, false, expiry(1_000_000), 'EXPIRETIME key'),
+  spec('pexpiretime', 2, ONE, false, expiry(1000), 'PEXPIRETIME key'),
   spec('persist', 2, ONE, true, persist, 'PERSIST key'),
   { ...spec('keys', 2, NONE, false, keys, 'KEYS pattern'), flags: ['barrier', 'alone'] },
   { ...spec('scan', -2, NONE, false, scan, 'SCAN cursor [MATCH pattern] [COUNT n] [TYPE type]'), flags: ['barrier'] },

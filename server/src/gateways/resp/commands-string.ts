@@ -1,12 +1,13 @@
 import type { Command, Outcome, PutCommand } from '../../commands/command.ts';
 import { type Change, payloadBytes } from '../../shared/change.ts';
 import { payloadToBytes, refuseValueSize } from '../../shared/payload.ts';
+import { payloadOfBytes } from '../../shared/redis/plain-value.ts';
 import {
   isTimeUnit,
   keyAt,
   keysFrom,
   orThrow,
-  positiveTimeToLiveMicros,
+  positiveEndingAt,
   soughtKeyAt,
   type TimeUnit,
   wordAt,
@@ -21,7 +22,7 @@ import {
   WRONG_TYPE,
 } from './call.ts';
 import type { ReplyWriter } from './reply-writer.ts';
-import { liveOf, payloadOfBytes } from './stored-value.ts';
+import { liveOf } from './stored-value.ts';
 import { writeValue } from './value-replies.ts';
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
@@ -86,7 +87,7 @@ function set(call: Call): Answered {
       at += 1;
     } else throw new CommandError(SYNTAX_ERROR);
   }
-  if (time !== undefined) command.ttlMicros = positiveTimeToLiveMicros(call, time[1], time[0], 'set');
+  if (time !== undefined) Object.assign(command, positiveEndingAt(call, time[1], time[0], 'set'));
   if (!returnsPrevious) {
     return call.write([command], (reply, [outcome]) => (outcome?.outcome === 'conflict' ? reply.null() : reply.ok()));
   }
@@ -120,8 +121,8 @@ function mset(call: Call): Answered {
 const setWithTime =
   (unit: TimeUnit, name: string) =>
   (call: Call): Answered => {
-    const ttlMicros = positiveTimeToLiveMicros(call, 2, unit, name);
-    return call.write([{ ...putOf(call, 1, 3), ttlMicros }], writeOk);
+    const ending = positiveEndingAt(call, 2, unit, name);
+    return call.write([{ ...putOf(call, 1, 3), ...ending }], writeOk);
   };
 
 function setnx(call: Call): Answered {
@@ -154,11 +155,11 @@ function getex(call: Call): Answered {
   const isPersist = word === 'PERSIST' && count === 3;
   if (!isPersist && (!isTimeUnit(word) || count !== 4)) throw new CommandError(SYNTAX_ERROR);
   refuseHash(call, key);
-  const ttlMicros = isPersist ? null : positiveTimeToLiveMicros(call, 3, word as TimeUnit, 'getex');
+  const ending = isPersist ? {} : positiveEndingAt(call, 3, word as TimeUnit, 'getex');
   return call.write(
     [
       { op: 'read', key },
-      { op: 'expire', key, ttlMicros },
+      { op: 'expire', key, ttlMicros: null, ...ending },
     ],
     (reply, [before]) => writeValue(reply, entryOf(before)),
   );

@@ -1,4 +1,4 @@
-import type { CommandSpec } from './call.ts';
+import type { Arguments, CommandSpec } from './call.ts';
 import { CONNECTION_COMMANDS } from './commands-connection.ts';
 import { HASH_COMMANDS } from './commands-hash.ts';
 import { KEY_COMMANDS } from './commands-key.ts';
@@ -34,4 +34,17 @@ const NAME_LENGTH_MAX = 32;
 
 export function commandOf(name: string): CommandSpec | undefined {
   return SPELLINGS.get(name) ?? (name.length > NAME_LENGTH_MAX ? undefined : COMMANDS.get(name.toLowerCase()));
+}
+
+/** Finds the commands of one connection: most are followed by others of the same name, which is then not made a string of. */
+export class CommandFinder {
+  #name = '';
+  #spec: CommandSpec | undefined;
+
+  find(request: Arguments & { equals(index: number, text: string): boolean }): CommandSpec | undefined {
+    if (this.#spec !== undefined && request.equals(0, this.#name)) return this.#spec;
+    this.#name = request.latin1(0);
+    this.#spec = commandOf(this.#name);
+    return this.#spec;
+  }
 }

@@ -9,13 +9,22 @@
 import type { Socket } from 'node:net';
 import { LatchkeyError } from '@latchkey/client';
 import type { Command, Outcome } from '../../commands/command.ts';
+import type { Found } from '../../log/log.ts';
 import type { Change } from '../../shared/change.ts';
 import type { Publication } from '../../shared/channels.ts';
 import { isRefusal } from '../../shared/refusal.ts';
 import { admit } from './admission.ts';
-import { type Answered, type Arguments, type Call, CommandError, type CommandSpec, type WriteReply } from './call.ts';
+import {
+  type Answered,
+  type Arguments,
+  type Call,
+  CommandError,
+  type CommandSpec,
+  NOT_ALLOWED,
+  type WriteReply,
+} from './call.ts';
 import type { Client } from './client.ts';
-import { commandOf } from './commands.ts';
+import { CommandFinder, commandOf } from './commands.ts';
 import { errorText, unexpectedText } from './error-reply.ts';
 import { entryOf } from './outcome-entry.ts';
 import type { Output } from './output.ts';
@@ -69,6 +78,7 @@ export class Connection implements Call {
   /** What came meanwhile. */
   readonly #chunks: Buffer[] = [];
   #bufferedBytes = 0;
+  readonly #commands = new CommandFinder();
   #fault: ProtocolError | undefined;
   #idle: (() => void) | undefined;
 
@@ -104,8 +114,7 @@ export class Connection implements Call {
       const { access, log } = this.core;
       const nowMicros = log.view.nowMicros();
       const entries = keys.map((key) => {
-        if (!access.allowed(this.client.principal, 'read', key))
-          throw new CommandError('NOPERM This principal may not read that key. (forbidden)');
+        if (!access.allowed(this.client.principal, 'read', key)) throw new CommandError(NOT_ALLOWED);
         return liveOf(log.view.get(key), nowMicros);
       });
       write(this.writer, entries);
@@ -119,7 +128,7 @@ export class Connection implements Call {
   }
 
   write(commands: readonly Command[], write: (reply: ReplyWriter, outcomes: readonly Outcome[]) => void): Answered {
-    this.#turn ??= new Turn(false);
+    this.#turn ??= new Turn();
     this.#turn.add(commands, write);
     return 'answered';
   }
@@ -133,15 +142,15 @@ export class Connection implements Call {
     return 'answered';
   }
 
-  transact(requests: readonly Arguments[]): Answered {
-    const turn = new Turn(true);
+  transact(requests: readonly Arguments[], watched: readonly Found[]): Answered {
+    const turn = new Turn(watched);
     this.#turn = turn;
     for (const args of requests) {
       this.args = args;
       this.#obey(commandOf(args.latin1(0)) as CommandSpec);
     }
     this.args = this.#reader;
-    if (turn.commands.length > 0) return 'answered';
+    if (turn.commands.length > 0 || watched.length > 0) return 'answered';
     this.#turn = undefined;
     this.#settle(turn, []);
     return 'answered';
@@ -184,6 +193,7 @@ export class Connection implements Call {
     this.#isRunning = true;
     this.writer.protocol = this.client.protocol;
     this.writer.clear();
+    this.client.lastAtMs = this.core.clock.monotonicMs();
     try {
       this.#runRequests();
     } catch (error) {
@@ -216,14 +226,12 @@ export class Connection implements Call {
 
   #dispatch(): void {
     const { client, core } = this;
-    const name = this.#reader.latin1(0);
-    const spec = commandOf(name);
+    const spec = this.#commands.find(this.#reader);
     if (spec?.flags.includes('barrier') === true && this.#turn !== undefined) {
       this.#isHeld = true;
       return;
     }
     core.stats.commands += 1;
-    client.lastAtMs = core.clock.monotonicMs();
     const found = admit(this.#reader, spec, client);
     if (typeof found === 'object') {
       client.lastCommand = found.name;
@@ -262,16 +270,7 @@ export class Connection implements Call {
   #submit(turn: Turn): void {
     this.#turn = undefined;
     this.#isBusy = true;
-    const { client, core } = this;
-    const batch = { commands: turn.commands, principal: client.principal, origin: client.origin };
-    const submitted = turn.isTransaction
-      ? core.log.submit({ ...batch, oneStep: true }).catch((error: unknown) => {
-          // Bigger than a step: in its place, and in as many steps as it takes.
-          if (error instanceof LatchkeyError && error.code === 'batch-too-big') return core.log.submit(batch);
-          throw error;
-        })
-      : core.log.submit(batch);
-    submitted.then(
+    turn.submit(this.core.log, this.client).then(
       ({ outcomes }) => this.#resume(() => this.#settle(turn, outcomes)),
       (error: unknown) => this.#resume(() => this.#fail(turn, error)),
     );
@@ -295,7 +294,8 @@ export class Connection implements Call {
   /** Nothing of the turn was kept; what it did not ask of the log is answered all the same. */
   #fail(turn: Turn, error: unknown): void {
     if (turn.isTransaction) {
-      this.#sayError(error);
+      if (error instanceof LatchkeyError && error.code === 'conflict') this.writer.nullArray();
+      else this.#sayError(error);
       return;
     }
     turn.settle([], ({ commands, write }) => {

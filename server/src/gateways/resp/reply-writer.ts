@@ -7,6 +7,8 @@
 const BYTES_FIRST = 16 * 1024;
 /** A buffer that had to grow further for one big reply is given up afterwards. */
 const BYTES_KEPT_MAX = 1024 * 1024;
+/** Up to here a loop is done sooner than a call out of JavaScript. */
+const BY_CHARACTER_MAX = 16;
 
 export class ReplyWriter {
   /** 2 or 3: what the connection speaks whose replies are written. */
@@ -50,8 +52,16 @@ export class ReplyWriter {
   }
 
   ascii(text: string): void {
-    this.#reserve(text.length);
-    this.#length += this.#buffer.write(text, this.#length, 'latin1');
+    const { length } = text;
+    this.#reserve(length);
+    if (length > BY_CHARACTER_MAX) {
+      this.#length += this.#buffer.write(text, this.#length, 'latin1');
+      return;
+    }
+    const buffer = this.#buffer;
+    const from = this.#length;
+    for (let at = 0; at < length; at += 1) buffer[from + at] = text.charCodeAt(at);
+    this.#length = from + length;
   }
 
   ok(): void {

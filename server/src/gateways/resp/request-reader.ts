@@ -140,6 +140,15 @@ export class RequestReader {
     );
   }
 
+  /** Whether an argument is this text of ASCII. */
+  equals(index: number, text: string): boolean {
+    const source = this.#source;
+    const start = this.#base + (this.#starts[index] as number);
+    if (this.#base + (this.#ends[index] as number) - start !== text.length) return false;
+    for (let at = 0; at < text.length; at += 1) if (source[start + at] !== text.charCodeAt(at)) return false;
+    return true;
+  }
+
   /** An argument in UTF-8; undefined where it is not. */
   text(index: number): string | undefined {
     const source = this.#source;

@@ -169,6 +169,7 @@ export class RespGateway {
       lastCommand: 'NULL',
       lastAtMs: nowMs,
       queue: undefined,
+      watched: new Map(),
     };
   }
 

@@ -1,5 +1,8 @@
+import { LatchkeyError } from '@latchkey/client';
 import type { Command, Outcome } from '../../commands/command.ts';
+import type { Found, Log, Settled } from '../../log/log.ts';
 import type { WriteReply } from './call.ts';
+import type { Client } from './client.ts';
 import type { ReplyWriter } from './reply-writer.ts';
 
 /** One command's share of a turn. */
@@ -23,10 +26,13 @@ export class Turn {
   readonly commands: Command[] = [];
   readonly replies: TurnReply[] = [];
   readonly isTransaction: boolean;
+  /** Of a transaction: what it is to have found unchanged. */
+  readonly #watched: readonly Found[];
   bytes = 0;
 
-  constructor(isTransaction: boolean) {
-    this.isTransaction = isTransaction;
+  constructor(watched?: readonly Found[]) {
+    this.isTransaction = watched !== undefined;
+    this.#watched = watched ?? [];
   }
 
   say(write: WriteReply): void {
@@ -41,6 +47,22 @@ export class Turn {
       else if (command.op === 'merge') this.bytes += command.patch.length;
     }
     this.replies.push({ commands: commands.length, write });
+  }
+
+  /**
+   * All of it as one batch; a transaction as one step, or in as many as it takes where it is bigger than one.
+   * @throws LatchkeyError `conflict` where something watched has changed, and what `Log.submit` throws
+   */
+  async submit(log: Log, { origin, principal }: Client): Promise<Settled> {
+    const batch = { commands: this.commands, principal, origin };
+    if (!this.isTransaction) return log.submit(batch);
+    const watching = this.#watched.length === 0 ? batch : { ...batch, ifUnchanged: this.#watched };
+    try {
+      return await log.submit({ ...watching, oneStep: true });
+    } catch (error) {
+      if (error instanceof LatchkeyError && error.code === 'batch-too-big') return log.submit(watching);
+      throw error;
+    }
   }
 
   /** Calls `each` for every reply in order with the outcomes of its commands. */

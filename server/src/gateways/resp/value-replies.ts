@@ -1,8 +1,9 @@
 /**
- * Replies to GET, straight from the store's bytes; those that were given twice are kept as they went out. It stands between the view
- * and the command.
+ * Replies to GET, straight from the store's bytes; those that were given twice are kept as they went out, and so is that there is nothing.
+ * It stands between the view and the command.
  *
- * Invariant: a kept reply is of an entry that no change has replaced since, and that does not expire.
+ * Invariant: a kept reply is of an entry that no change has replaced since, and that does not expire; a key among the absent ones has had
+ * no change since it was.
  */
 import type { Change } from '../../shared/change.ts';
 import { payloadToBytes } from '../../shared/payload.ts';
@@ -16,17 +17,20 @@ const KEPT_MAX = 2048;
 const KEPT_BYTES_MAX = 1024;
 /** Keys whose last read is remembered, so that only what is read again is kept: else a walk over all keys would keep each. */
 const READ_ONCE_MAX = 4096;
+/** Keys found absent; all are forgotten when there are so many. */
+const ABSENT_MAX = 2048;
 
 export class ValueReplies {
   readonly #view: View;
   readonly #kept = new Map<string, string>();
+  readonly #absent = new Set<string>();
   readonly #readOnce = new Float64Array(READ_ONCE_MAX);
   readonly #stop: (() => void)[];
 
   constructor(view: View) {
     this.#view = view;
     this.#stop = [view.onDurable((changes) => this.#forget(changes))];
-    const stop = view.onSkipped?.(() => this.#kept.clear());
+    const stop = view.onSkipped?.(() => this.#clear());
     if (stop !== undefined) this.#stop.push(stop);
   }
 
@@ -41,9 +45,15 @@ export class ValueReplies {
       reply.ascii(kept);
       return;
     }
+    if (this.#absent.has(key)) {
+      reply.null();
+      return;
+    }
     const stored = this.#view.stored?.(key);
     if (stored === undefined) {
-      writeValue(reply, liveOf(this.#view.get(key), this.#view.nowMicros()));
+      const entry = liveOf(this.#view.get(key), this.#view.nowMicros());
+      if (entry === undefined) this.#rememberAbsent(key);
+      writeValue(reply, entry);
       return;
     }
     const { end, expires, record, start } = stored;
@@ -65,9 +75,19 @@ export class ValueReplies {
     return false;
   }
 
+  #rememberAbsent(key: string): void {
+    if (this.#absent.size >= ABSENT_MAX) this.#absent.clear();
+    this.#absent.add(key);
+  }
+
   #forget(changes: readonly Change[]): void {
-    if (this.#kept.size === 0) return;
-    for (const { key } of changes) this.#kept.delete(key);
+    if (this.#kept.size > 0) for (const { key } of changes) this.#kept.delete(key);
+    if (this.#absent.size > 0) for (const { key } of changes) this.#absent.delete(key);
+  }
+
+  #clear(): void {
+    this.#kept.clear();
+    this.#absent.clear();
   }
 }
 

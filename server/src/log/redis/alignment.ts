@@ -1,3 +1,4 @@
+import { LatchkeyError } from '@latchkey/client';
 import type { Clock } from '../../shared/clock.ts';
 import { type Epoch, EpochTable, newEpochId } from '../../shared/epochs.ts';
 import type { Logger } from '../../shared/logger.ts';
@@ -62,10 +63,17 @@ export class Alignment {
       }
       await this.#stand(head);
       if (!replica.isFilling && (await this.#readOn())) {
-        if (head.runId === facts.runId || round > 0) return;
+        if (head.runId === facts.runId) return;
         await this.#beginEpoch();
-      } else await this.#refill.run();
+      } else if (replica.isFilling) await this.#refill.run();
     }
+    throw new LatchkeyError(
+      'not-ready',
+      'The log goes on faster than this node reads it; it is tried again by itself.',
+      {
+        retryAfter: 1,
+      },
+    );
   }
 
   /** Makes sure that what the replica holds is of this log, and its epochs are known. */
@@ -98,7 +106,7 @@ export class Alignment {
 
   /** The server is another run than the one that took the last append. */
   async #beginEpoch(): Promise<void> {
-    const { appending, replica, store, time } = this.#options;
+    const { appending, replica, time } = this.#options;
     const head = replica.head;
     const record = epochRecord(head, time);
     const answer = await appending.send({
@@ -106,7 +114,7 @@ export class Alignment {
       writer: appending.nextWriter(),
     });
     if (answer.kind === 'appended') await replica.foreign([record]);
-    else if (answer.kind === 'untimely') time.sync((await store.facts()).timeMicros);
+    else if (answer.kind === 'untimely') time.sync(answer.serverMicros);
   }
 }
 

@@ -18,7 +18,7 @@ export const OWN_KEYS = ['head', 'epochs', 'changes', 'marks', 'heads', 'index',
 export const FIXED_ARGUMENTS = 25;
 
 /**
- * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any; nil where
+ * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any, and whether those were all; nil where
  * the first of them was not appended to that head. Without a token they must go on from the offset.
  */
 export const RECORDS_AFTER = `
@@ -34,10 +34,11 @@ local function recordsAfter(changes, offset, token, bytesMax)
         if not token and struct.unpack('<d', fields[4], 3) ~= offset + 1 then return nil end
       end
       bytes = bytes + #fields[4]
-      if #list > 0 and bytes > bytesMax then return list end
+      if #list > 0 and bytes > bytesMax then return list, false end
       list[#list + 1] = fields[4]
     end
-    if #page < count or bytes >= bytesMax then return list end
+    if #page < count then return list, true end
+    if bytes >= bytesMax then return list, false end
     from = '(' .. page[#page][1]
     count = math.max(1, math.min(256, math.floor((bytesMax - bytes) * #list / bytes)))
   end
@@ -52,6 +53,7 @@ end
 `;
 
 const LOOK = `
+local call, sub, unpackStruct = redis.call, string.sub, struct.unpack
 local HEAD, EPOCHS, CHANGES, MARKS, HEADS, INDEX, WRITERS, FENCES, TURN = unpack(KEYS, 1, 9)
 local record, plan = ARGV[12], ARGV[13]
 local tables, unseen, known, found = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
@@ -59,7 +61,7 @@ local base = 9 + tables
 local count = unseen + known + found
 
 local head = readHead(HEAD)
-local done, doneToken = string.match(redis.call('HGET', WRITERS, ARGV[9]) or '', '^(%d+) (%S*)')
+local done, doneToken = string.match(call('HGET', WRITERS, ARGV[9]) or '', '^(%d+) (%S*)')
 if done then
   if tonumber(done) > tonumber(ARGV[10]) or (done == ARGV[10] and doneToken == ARGV[2]) then return {'appended'} end
 end
@@ -71,17 +73,17 @@ if (head[3] or '') ~= ARGV[1] then
   return {'moved', records}
 end
 
-local turn = redis.call('GET', TURN)
-if turn and turn ~= ARGV[9] then return {'turn', redis.call('PTTL', TURN)} end
+local turn = call('GET', TURN)
+if turn and turn ~= ARGV[9] then return {'turn', call('PTTL', TURN)} end
 
 local at = 26
 for index = 1, tonumber(ARGV[19]) do
-  local current = redis.call('HGET', FENCES, ARGV[at]) or '0'
+  local current = call('HGET', FENCES, ARGV[at]) or '0'
   if current ~= ARGV[at + 1] then return {'fenced', ARGV[at], current} end
   at = at + 2
 end
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local nowMs = time[1] * 1000 + time[2] / 1000
 local server = time[1] * 1000000 + time[2] + tonumber(ARGV[23])
 local latest = math.max(server, tonumber(head[4] or '0'))
@@ -90,17 +92,17 @@ if decided > latest or decided < latest - 1000000 then return {'untimely', strin
 
 if ARGV[6] == '' and (head[5] or '') ~= ARGV[8] then return {'other-run', ARGV[8]} end
 
-redis.call('LLEN', EPOCHS)
-redis.call('LLEN', MARKS)
-redis.call('HLEN', HEADS)
-redis.call('ZCARD', INDEX)
-for index = 1, tables do redis.call('HLEN', KEYS[9 + index]) end
+call('LLEN', EPOCHS)
+call('LLEN', MARKS)
+call('HLEN', HEADS)
+call('ZCARD', INDEX)
+for index = 1, tables do call('HLEN', KEYS[9 + index]) end
 `;
 
 const EXPECT = `
 local reread, foreign = {}, {}
 local function typeOf(key)
-  local kind = redis.call('TYPE', key)
+  local kind = call('TYPE', key)
   return kind.ok or kind
 end
 local function differs(key, kind)
@@ -114,7 +116,7 @@ end
 
 for first = 1, unseen, 2000 do
   local last = math.min(first + 1999, unseen)
-  if redis.call('EXISTS', unpack(KEYS, base + first, base + last)) ~= 0 then
+  if call('EXISTS', unpack(KEYS, base + first, base + last)) ~= 0 then
     for index = first, last do
       local kind = typeOf(KEYS[base + index])
       if kind ~= 'none' then differs(KEYS[base + index], kind) end
@@ -128,10 +130,11 @@ for index = 1, count do
 end
 
 local strings = {}
+local pcall, keys = redis.pcall, KEYS
 for index = unseen + 1, unseen + known do
-  local key = KEYS[base + index]
+  local key = keys[base + index]
   local isHash = op[index] == 2 or op[index] == 3
-  local length = redis.pcall(isHash and 'HLEN' or 'STRLEN', key)
+  local length = pcall(isHash and 'HLEN' or 'STRLEN', key)
   if type(length) ~= 'number' then
     local kind = typeOf(key)
     if kind == 'string' and op[index] == 3 then
@@ -155,13 +158,13 @@ for index = unseen + known + 1, count do
   if isSame and kind == 'string' then
     local data = ARGV[tail + 3]
     if values == 0 then
-      local _, _, _, start, stop = struct.unpack('${PLAN_FORMAT}', plan, (index - 1) * ${PLAN_BYTES} + 1)
-      data = string.sub(record, start, stop)
+      local _, _, _, start, stop = unpackStruct('${PLAN_FORMAT}', plan, (index - 1) * ${PLAN_BYTES} + 1)
+      data = sub(record, start, stop)
     end
-    isSame = redis.call('GET', key) == data
+    isSame = call('GET', key) == data
   elseif isSame and kind == 'hash' then
     local fields = {}
-    local all = redis.call('HGETALL', key)
+    local all = call('HGETALL', key)
     for field = 1, #all, 2 do fields[all[field]] = all[field + 1] end
     isSame = #all == values
     for field = tail + 3, tail + 2 + values, 2 do
@@ -169,7 +172,7 @@ for index = unseen + known + 1, count do
     end
   end
   if isSame and (kind == 'string' or kind == 'hash') then
-    local ttl = redis.call('PTTL', key)
+    local ttl = call('PTTL', key)
     local expected = tonumber(ARGV[tail + 1])
     if expected and ttl >= 0 then
       isSame = math.abs(nowMs + ttl - expected) <= 10
@@ -186,68 +189,68 @@ if #reread > 0 then return {'reread', reread} end
 `;
 
 const WRITE = `
-redis.call('XADD', CHANGES, 'MINID', '~', ARGV[21], ARGV[4] .. '-0', 'b', ARGV[1], 'r', record)
-if not head[3] then redis.call('DEL', MARKS) end
+call('XADD', CHANGES, 'MINID', '~', ARGV[21], ARGV[4] .. '-0', 'b', ARGV[1], 'r', record)
+if not head[3] then call('DEL', MARKS) end
 
 local bytes = tonumber(head[7] or '0') + #record
 local mark = tonumber(head[8] or '0')
 local bytesMax = tonumber(ARGV[22])
 if bytes - mark >= bytesMax / 64 then
   mark = bytes
-  redis.call('RPUSH', MARKS, string.format('%.0f ', bytes) .. ARGV[4])
+  call('RPUSH', MARKS, string.format('%.0f ', bytes) .. ARGV[4])
   local gone
   for _ = 1, 1000 do
-    local before, offset = string.match(redis.call('LINDEX', MARKS, 0) or '', '^(%d+) (%d+)$')
+    local before, offset = string.match(call('LINDEX', MARKS, 0) or '', '^(%d+) (%d+)$')
     if not before or tonumber(before) > bytes - bytesMax then break end
-    redis.call('LPOP', MARKS)
+    call('LPOP', MARKS)
     gone = offset
   end
-  if gone then redis.call('XTRIM', CHANGES, 'MINID', '~', gone .. '-1') end
+  if gone then call('XTRIM', CHANGES, 'MINID', '~', gone .. '-1') end
 end
 
 local epoch = head[1] or ''
 if ARGV[6] ~= '' then
   epoch = ARGV[6]
   if not head[3] then
-    redis.call('DEL', EPOCHS)
-    for before = collectedAt + collected, collectedAt + collected + tonumber(ARGV[25]) - 1 do redis.call('RPUSH', EPOCHS, ARGV[before]) end
+    call('DEL', EPOCHS)
+    for before = collectedAt + collected, collectedAt + collected + tonumber(ARGV[25]) - 1 do call('RPUSH', EPOCHS, ARGV[before]) end
   end
-  redis.call('RPUSH', EPOCHS, ARGV[3] .. ' ' .. epoch)
-  redis.call('LTRIM', EPOCHS, -1000, -1)
+  call('RPUSH', EPOCHS, ARGV[3] .. ' ' .. epoch)
+  call('LTRIM', EPOCHS, -1000, -1)
 end
 local floor = ARGV[7] ~= '' and ARGV[7] or head[6] or '0'
-redis.call('HSET', HEAD, 'epoch', epoch, 'offset', ARGV[4], 'token', ARGV[2], 'now', ARGV[5], 'run', ARGV[8], 'floor', floor,
+call('HSET', HEAD, 'epoch', epoch, 'offset', ARGV[4], 'token', ARGV[2], 'now', ARGV[5], 'run', ARGV[8], 'floor', floor,
   'bytes', string.format('%.0f', bytes), 'mark', string.format('%.0f', mark))
 
 local heads, index, values, gone, length, set = {}, {}, {}, {}, 0, 0
 local function flush()
   if length > 0 then
-    redis.call('HSET', HEADS, unpack(heads, 1, length))
-    redis.call('ZADD', INDEX, unpack(index, 1, length))
+    call('HSET', HEADS, unpack(heads, 1, length))
+    call('ZADD', INDEX, unpack(index, 1, length))
   end
-  if set > 0 then redis.call('MSET', unpack(values, 1, set)) end
-  if #gone > 0 then redis.call('UNLINK', unpack(gone)) end
+  if set > 0 then call('MSET', unpack(values, 1, set)) end
+  if #gone > 0 then call('UNLINK', unpack(gone)) end
   length, set, gone = 0, 0, {}
 end
 local function fields(command, key, first, total)
   for from = first, first + total - 1, 2000 do
-    redis.call(command, key, unpack(ARGV, from, math.min(from + 1999, first + total - 1)))
+    call(command, key, unpack(ARGV, from, math.min(from + 1999, first + total - 1)))
   end
 end
-for _, key in ipairs(strings) do redis.call('UNLINK', key) end
+for _, key in ipairs(strings) do call('UNLINK', key) end
 
 for at = 1, count do
-  local key = KEYS[base + at]
-  local kind, headStart, headStop, start, stop, expiry, offset = struct.unpack('${PLAN_FORMAT}', plan, (at - 1) * ${PLAN_BYTES} + 1)
+  local key = keys[base + at]
+  local kind, headStart, headStop, start, stop, expiry, offset = unpackStruct('${PLAN_FORMAT}', plan, (at - 1) * ${PLAN_BYTES} + 1)
   heads[length + 1] = key
-  heads[length + 2] = string.sub(record, headStart, headStop)
+  heads[length + 2] = sub(record, headStart, headStop)
   index[length + 1] = offset
   index[length + 2] = key
   length = length + 2
   if kind == 1 then
-    local value = start > 0 and string.sub(record, start, stop) or ARGV[stop]
+    local value = start > 0 and sub(record, start, stop) or ARGV[stop]
     if expiry > 0 then
-      redis.call('SET', key, value, 'PXAT', ARGV[expiry])
+      call('SET', key, value, 'PXAT', ARGV[expiry])
     else
       values[set + 1] = key
       values[set + 2] = value
@@ -260,7 +263,7 @@ for at = 1, count do
       fields('HSET', key, start + 1, stop)
       fields('HDEL', key, start + 1 + stop, tonumber(ARGV[start]))
     end
-    if expiry > 0 then redis.call('PEXPIREAT', key, ARGV[expiry]) else redis.call('PERSIST', key) end
+    if expiry > 0 then call('PEXPIREAT', key, ARGV[expiry]) else call('PERSIST', key) end
   end
   if length >= 4000 then flush() end
 end
@@ -276,26 +279,26 @@ end
 for from = collectedAt, collectedAt + collected - 1, 1000 do
   local dead = {}
   for at = from, math.min(from + 999, collectedAt + collected - 1) do
-    local own = redis.call('HGET', HEADS, ARGV[at])
-    local offset = redis.call('ZSCORE', INDEX, ARGV[at])
+    local own = call('HGET', HEADS, ARGV[at])
+    local offset = call('ZSCORE', INDEX, ARGV[at])
     if own and string.byte(own, 2) == 1 and offset and tonumber(offset) <= tonumber(ARGV[7]) then dead[#dead + 1] = ARGV[at] end
   end
   if #dead > 0 then
-    redis.call('HDEL', HEADS, unpack(dead))
-    redis.call('ZREM', INDEX, unpack(dead))
+    call('HDEL', HEADS, unpack(dead))
+    call('ZREM', INDEX, unpack(dead))
   end
 end
 
-if redis.call('HSET', WRITERS, ARGV[9], ARGV[10] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4]) == 1 and redis.call('HLEN', WRITERS) > 1000 then
-  local all = redis.call('HGETALL', WRITERS)
+if call('HSET', WRITERS, ARGV[9], ARGV[10] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4]) == 1 and call('HLEN', WRITERS) > 1000 then
+  local all = call('HGETALL', WRITERS)
   local writers = {}
   for at = 1, #all, 2 do
     writers[#writers + 1] = {all[at], tonumber(string.match(all[at + 1], '(%d+)$') or '0')}
   end
   table.sort(writers, function(one, other) return one[2] < other[2] end)
-  for at = 1, #writers - 500 do redis.call('HDEL', WRITERS, writers[at][1]) end
+  for at = 1, #writers - 500 do call('HDEL', WRITERS, writers[at][1]) end
 end
-if turn then redis.call('DEL', TURN) end
+if turn then call('DEL', TURN) end
 return {'appended'}
 `;
 

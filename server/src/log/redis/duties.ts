@@ -15,6 +15,8 @@ export interface DutiesOptions {
   readonly leases: RedisLeases;
   readonly node: string;
   readonly clock: Clock;
+  /** As a step that begins now would have it. */
+  readonly nowMicros: () => number;
   readonly wake: () => void;
 }
 
@@ -39,10 +41,10 @@ export class Duties {
 
   /** Whether something is due that this node may decide, as far as it knows. */
   get areDue(): boolean {
-    const { clock, view } = this.#options;
+    const { clock, nowMicros, view } = this.#options;
     if (clock.monotonicMs() < this.#notBeforeMs) return false;
     const next = view.nextDueMicros();
-    return this.#hasMore || (next !== undefined && next <= view.nowMicros());
+    return this.#hasMore || (next !== undefined && next <= nowMicros());
   }
 
   /** Whether what is due goes first in this step. */
@@ -74,10 +76,10 @@ export class Duties {
   schedule(): void {
     clearTimeout(this.#timer);
     if (this.#isClosed) return;
-    const { clock, view, wake } = this.#options;
+    const { clock, nowMicros, view, wake } = this.#options;
     const next = view.nextDueMicros();
     if (next === undefined) return;
-    const dueMs = Math.min(CHECK_MS, Math.ceil((next - view.nowMicros()) / 1000));
+    const dueMs = Math.min(CHECK_MS, Math.ceil((next - nowMicros()) / 1000));
     this.#timer = setTimeout(wake, Math.max(1, dueMs, this.#notBeforeMs - clock.monotonicMs()));
     this.#timer.unref();
   }

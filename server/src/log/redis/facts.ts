@@ -1,13 +1,16 @@
-import type { RedisConnection } from '../../shared/redis/connection.ts';
-import { listOfReply, parseInfo, textOfReply } from '../../shared/redis/reply.ts';
+import { type Argument, listOfReply, parseInfo, type Reply, textOfReply } from '../../shared/redis/reply.ts';
 import type { ServerFacts } from './redis-store.ts';
 
+interface Sends {
+  send(args: readonly Argument[]): Promise<Reply>;
+}
+
 /** What a server says of itself. CONFIG may be refused, as hosted ones do. */
-export async function readFacts(connection: RedisConnection, shiftMicros: number): Promise<ServerFacts> {
+export async function readFacts(redis: Sends, shiftMicros: number): Promise<ServerFacts> {
   const [infoReply, timeReply, persistence] = await Promise.all([
-    connection.send(['INFO']),
-    connection.send(['TIME']),
-    readPersistence(connection),
+    redis.send(['INFO']),
+    redis.send(['TIME']),
+    readPersistence(redis),
   ]);
   const info = parseInfo(textOfReply(infoReply) ?? '');
   const [seconds, micros] = listOfReply(timeReply).map(textOfReply);
@@ -23,14 +26,14 @@ export async function readFacts(connection: RedisConnection, shiftMicros: number
   };
 }
 
-async function readPersistence(connection: RedisConnection): Promise<ServerFacts['persistence']> {
+async function readPersistence(redis: Sends): Promise<ServerFacts['persistence']> {
   try {
-    const read = async (name: string) => textOfReply(listOfReply(await connection.send(['CONFIG', 'GET', name]))[1]);
+    const read = async (name: string) => textOfReply(listOfReply(await redis.send(['CONFIG', 'GET', name]))[1]);
     const [appendonly, appendfsync, save] = await Promise.all(['appendonly', 'appendfsync', 'save'].map(read));
     if (appendonly === undefined || appendfsync === undefined || save === undefined) return undefined;
     return { appendonly: appendonly === 'yes', appendfsync, save };
   } catch (error) {
-    if (error instanceof Error && /^(?:NOPERM|ERR)/.test(error.message)) return undefined;
+    if (error instanceof Error && /^(?:NOPERM|ERR)\b/.test(error.message)) return undefined;
     throw error;
   }
 }

@@ -1,10 +1,10 @@
 /**
  * All of a key's change but key and value, as it lies in the hash `heads` and within records, little endian:
  *
- *   format u8 · op u8 · payload kind u8 · reason u8 · flags u8 · offset f64 · previous f64 · valueOffset f64 · updated f64 · decided f64
- *   digest 2×u32 · [valid f64] · [expires f64] · [updated text] [valid text] [origin text] [content type text] · [rest]
+ *   format u8 · op u8 · payload kind u8 · reason u8 · flags u16 · digest 2×u32 · offset f64 · previous f64 · decided f64
+ *   [valueOffset f64] · [updated f64] · [valid f64] · [expires f64] · [updated text] [valid text] [origin text] [content type text] · [rest]
  *
- * where text is u16 length + UTF-8, and the rest, of a hash in `heads` alone, the JSON text that its fields came from. Offsets and microseconds are doubles: exact to 2^53.
+ * where valueOffset is left out if it is the offset, updated if it is decided, text is u16 length + UTF-8, and the rest, of a hash in `heads` alone, the JSON text that its fields came from. Offsets and microseconds are doubles: exact to 2^53.
  */
 import type { RemoveReason } from '@latchkey/client';
 import type { Change, Payload } from '../../shared/change.ts';
@@ -16,8 +16,8 @@ const FORMAT = 1;
 const OPS = ['put', 'remove', 'stale'] as const;
 const KINDS = [undefined, 'json', 'text', 'binary'] as const;
 const REASONS: readonly (RemoveReason | undefined)[] = [undefined, 'deleted', 'expired', 'evicted'];
-const DIGEST_AT = 45;
-const FIXED_BYTES = 53;
+const DIGEST_AT = 6;
+const FIXED_BYTES = 38;
 const TEXT_BYTES_MAX = 0xffff;
 
 const HAS_UPDATED_TEXT = 1;
@@ -27,6 +27,8 @@ const HAS_EXPIRES = 8;
 const HAS_ORIGIN = 16;
 const HAS_CONTENT_TYPE = 32;
 const IS_HASH = 64;
+const HAS_VALUE_OFFSET = 128;
+const HAS_UPDATED = 256;
 
 /** An upper bound for allocation: UTF-8 takes at most three bytes a UTF-16 unit. */
 export function keyHeadBytesMax(change: Change): number {
@@ -35,7 +37,7 @@ export function keyHeadBytesMax(change: Change): number {
     (change.valid?.text?.length ?? 0) +
     (change.origin?.length ?? 0) +
     (change.value?.contentType?.length ?? 0);
-  return FIXED_BYTES + 16 + 8 + length * 3;
+  return FIXED_BYTES + 32 + 8 + length * 3;
 }
 
 /** The place after the head. The digest is left zero: `writeDigest`. @throws RangeError for a text of more than 65,535 bytes */
@@ -45,13 +47,13 @@ export function writeKeyHead(bytes: Buffer, start: number, change: Change): numb
   bytes[start + 1] = OPS.indexOf(change.op);
   bytes[start + 2] = KINDS.indexOf(payload?.kind);
   bytes[start + 3] = REASONS.indexOf(change.reason);
-  bytes[start + 4] = flagsOf(change, payload);
-  let at = bytes.writeDoubleLE(change.offset, start + 5);
+  let at = bytes.writeUInt16LE(flagsOf(change, payload), start + 4);
+  at = bytes.writeDoubleLE(0, at);
+  at = bytes.writeDoubleLE(change.offset, at);
   at = bytes.writeDoubleLE(change.previous, at);
-  at = bytes.writeDoubleLE(change.valueOffset, at);
-  at = bytes.writeDoubleLE(change.updated.micros, at);
   at = bytes.writeDoubleLE(change.decided, at);
-  at = bytes.writeUInt32LE(0, bytes.writeUInt32LE(0, at));
+  if (change.valueOffset !== change.offset) at = bytes.writeDoubleLE(change.valueOffset, at);
+  if (change.updated.micros !== change.decided) at = bytes.writeDoubleLE(change.updated.micros, at);
   if (change.valid !== undefined) at = bytes.writeDoubleLE(change.valid.micros, at);
   if (change.expires !== undefined) at = bytes.writeDoubleLE(change.expires, at);
   if (change.updated.text !== undefined) at = writeText(bytes, at, change.updated.text);
@@ -83,16 +85,14 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
   const op = reader.one(OPS);
   const kind = reader.one(KINDS);
   const reason = reader.one(REASONS);
-  const flags = reader.uint8();
-  if ((kind === undefined) !== (op === 'remove')) reader.fail(`a ${op} with a value of kind ${kind ?? 'none'}`);
-  const fixed = {
-    offset: reader.integer(),
-    previous: reader.integer(),
-    valueOffset: reader.integer(),
-    updatedMicros: reader.integer(),
-    decided: reader.integer(),
-  };
+  const flags = reader.uint16();
   const digest = { low: reader.uint32(), high: reader.uint32() };
+  if ((kind === undefined) !== (op === 'remove')) reader.fail(`a ${op} with a value of kind ${kind ?? 'none'}`);
+  const offset = reader.integer();
+  const previous = reader.integer();
+  const decided = reader.integer();
+  const valueOffset = flags & HAS_VALUE_OFFSET ? reader.integer() : offset;
+  const updatedMicros = flags & HAS_UPDATED ? reader.integer() : decided;
   const validMicros = flags & HAS_VALID ? reader.integer() : undefined;
   const expires = flags & HAS_EXPIRES ? reader.integer() : undefined;
   const text = (flag: number) => (flags & flag ? reader.text(reader.uint16()) : undefined);
@@ -107,15 +107,15 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
     op,
     key,
     partition: 0,
-    offset: fixed.offset,
-    previous: fixed.previous,
-    valueOffset: fixed.valueOffset,
+    offset,
+    previous,
+    valueOffset,
     as: flags & IS_HASH ? 'hash' : undefined,
     reason,
-    updated: moment(fixed.updatedMicros, updatedText),
+    updated: moment(updatedMicros, updatedText),
     valid: validMicros === undefined ? undefined : moment(validMicros, validText),
     expires,
-    decided: fixed.decided,
+    decided,
     origin,
   };
   return { change, kind, contentType, digest, rest };
@@ -154,7 +154,9 @@ function flagsOf(change: Change, payload: Payload | undefined): number {
     (change.expires === undefined ? 0 : HAS_EXPIRES) |
     (change.origin === undefined ? 0 : HAS_ORIGIN) |
     (payload?.contentType === undefined ? 0 : HAS_CONTENT_TYPE) |
-    (change.as === undefined ? 0 : IS_HASH)
+    (change.as === undefined ? 0 : IS_HASH) |
+    (change.valueOffset === change.offset ? 0 : HAS_VALUE_OFFSET) |
+    (change.updated.micros === change.decided ? 0 : HAS_UPDATED)
   );
 }
 

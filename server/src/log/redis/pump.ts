@@ -27,6 +27,7 @@ const UNSHOWN_MAX = 2;
 const UNTIMELY_MAX_MS = 50;
 /** What is due is decided again so long after the Redis refused it. */
 const REFUSED_MS = 2000;
+const NOTHING_DUE_MS = 20;
 
 export interface PumpOptions {
   readonly store: RedisStore;
@@ -126,6 +127,8 @@ export class Pump {
       deciding.findings.clear();
       await unobserved.settled();
     }
+    // Another step would find no more than this one.
+    if (fence !== undefined) duties.putOff(NOTHING_DUE_MS);
     // What can't be decided on top of other steps waits until the view shows them.
     await replica.applied();
   }

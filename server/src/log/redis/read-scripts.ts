@@ -41,7 +41,7 @@ return list
 
 /**
  * KEYS: head, epochs, changes. ARGV: epoch, offset and token (or '') of the head to read on from, how many bytes.
- * Returns {'behind'}, or {'records', list}. Without a token the epoch alone tells whether the offset is of this lineage.
+ * Returns {'behind'}, or {'records', list, '1' where those were all}. Without a token the epoch alone tells whether the offset is of this lineage.
  */
 export const TAIL_SCRIPT = `${READ_HEAD}${RECORDS_AFTER}
 local head = readHead(KEYS[1])
@@ -61,9 +61,9 @@ if token == '' and ARGV[2] ~= '0' then
   if ARGV[2] == head[2] then return {'records', {}} end
   token = nil
 end
-local records = recordsAfter(KEYS[3], ARGV[2], token, tonumber(ARGV[4]))
+local records, isAll = recordsAfter(KEYS[3], ARGV[2], token, tonumber(ARGV[4]))
 if not records or #records == 0 then return {'behind'} end
-return {'records', records}
+return {'records', records, isAll and '1' or ''}
 `;
 
 /**

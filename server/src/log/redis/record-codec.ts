@@ -18,7 +18,7 @@ import type { LogRecord, TableWrite } from './redis-store.ts';
 const FORMAT = 1;
 const HAS_EPOCH = 1;
 const HAS_FLOOR = 2;
-const FIXED_BYTES = 42;
+const FIXED_BYTES = 44;
 const CHANGE_BYTES = 8;
 const TABLE_BYTES = 10;
 

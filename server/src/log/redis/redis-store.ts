@@ -118,6 +118,8 @@ export type AppendAnswer =
   | { readonly kind: 'reread'; readonly keys: readonly string[] }
   /** These keys hold a list, set…; nothing was written. */
   | { readonly kind: 'wrong-type'; readonly keys: readonly { readonly key: string; readonly type: string }[] }
+  /** The ACL does not let the store's user touch these keys; nothing was written. */
+  | { readonly kind: 'not-permitted'; readonly keys: readonly string[] }
   | { readonly kind: 'fenced'; readonly lease: string; readonly current: number }
   /**
    * The server's run is not the head's, and the record begins no epoch; or the record begins one for a run that is not the server's.
@@ -164,7 +166,8 @@ export interface ServerFacts {
 
 /**
  * Every call fails with a `LatchkeyError` (translated once, here): `not-ready` where the Redis can't be reached or answers READONLY,
- * LOADING, MISCONF…; `storage-full` for its OOM; `config-invalid` for NOAUTH, WRONGPASS, NOPERM (with the key where it names one).
+ * LOADING, NOAUTH, WRONGPASS…; `storage-full` for its OOM and MISCONF; `config-invalid` for a command that its ACL refuses, or a key of
+ * the log's own, and where one of those is of a wrong type.
  * A lost connection during `append` is `not-ready` as well; the caller then sends the same request again: it is never applied twice.
  */
 export interface RedisStore {

@@ -2,13 +2,11 @@
  * A log's part of a Redis: stands between the log, which decides on its own view, and one Redis, whose scripts write what was decided only
  * while nobody else has. It decides nothing, keeps no view and repeats nothing by itself; a call that fails may have been carried out.
  *
- * Invariant: `#runId` is of the server that `#commands` is connected to, so an append tells no server the run of another.
+ * Invariant: an append carries the run id of the server that gets it, so no server takes the run of another for its own.
  */
 import { LatchkeyError } from '@latchkey/client';
 import type { RedisPlace } from '../../config/redis-settings.ts';
-import { RedisConnection } from '../../shared/redis/connection.ts';
-import type { RawClient } from '../../shared/redis/endpoint.ts';
-import { listOfReply, parseInfo, type Reply, textOfReply } from '../../shared/redis/reply.ts';
+import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
 import { TABLE_NAMES, type TableName } from '../../view/view.ts';
 import { appendCall, type StreamBounds } from './append-call.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
@@ -28,7 +26,9 @@ import type {
   TableWrite,
 } from './redis-store.ts';
 import { answerOfReply, bytesOfReply, entryOfReply, foundOfReply, headOfReply, recordsOfReply } from './replies.ts';
-import { runScript, type Script, script } from './script-calls.ts';
+import { script } from './script.ts';
+import { StoreConnections } from './store-connections.ts';
+import { isKeyRefused } from './store-error.ts';
 
 export interface RedisStoreOptions {
   readonly place: RedisPlace;
@@ -43,8 +43,14 @@ export interface RedisStoreOptions {
   readonly onDown?: (error: LatchkeyError) => void;
 }
 
+type TailOptions = Parameters<RedisStore['tail']>[1];
+type TablePage = Awaited<ReturnType<RedisStore['refillTables']>>;
+type Registered = Awaited<ReturnType<RedisStore['register']>>;
+
 const BOUNDS: StreamBounds = { changesMax: 1_000_000, bytesMax: 256 * 1024 * 1024 };
 const TABLE_PAGE = '200';
+/** What a key is tried with, to learn whether the ACL lets this user have it. */
+const TRY_SCRIPT = 'return 1';
 
 const SCRIPTS = {
   append: script(APPEND_SCRIPT),
@@ -63,52 +69,41 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
 class ConnectedStore implements RedisStore {
   readonly #options: RedisStoreOptions;
   readonly #names: ReturnType<typeof keyNames>;
-  readonly #commands: RedisConnection;
-  /** Of its own, because a read that waits holds up whatever comes after it. */
-  readonly #waits: RedisConnection;
-  #runId = '';
+  readonly #redis: StoreConnections;
   /** Of the server that took the last append. */
   #appendedRunId = '';
-  /** Whether the last tail came to the head, so that the next has to wait. */
-  #isAtHead = false;
+  /** Token of the record that the last tail ended with, where that was all there was: the next waits at once. */
+  #lastToken: string | undefined;
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
     this.#names = keyNames(options.name);
-    const { onDown, place, random } = options;
-    const both = {
-      place,
-      isBinary: true,
-      ...(random === undefined ? {} : { random }),
-      ...(onDown === undefined ? {} : { onDown }),
-    };
-    this.#commands = new RedisConnection({ ...both, name: 'latchkey-log', onUp: (client) => this.#prepare(client) });
-    this.#waits = new RedisConnection({ ...both, name: 'latchkey-log-tail' });
+    const { prefix, rehearsal } = this.#names;
+    this.#redis = new StoreConnections({ ...options, prefix, rehearsalKey: rehearsal });
   }
 
   get isUp(): boolean {
-    return this.#commands.isUp && this.#waits.isUp;
+    return this.#redis.isUp;
   }
 
-  async up(timeoutMs: number): Promise<void> {
-    await Promise.all([this.#commands.up(timeoutMs), this.#waits.up(timeoutMs)]);
+  up(timeoutMs: number): Promise<void> {
+    return this.#redis.up(timeoutMs);
   }
 
   facts(): Promise<ServerFacts> {
-    return this.#guarded('asking for its settings', () => readFacts(this.#commands, this.#shiftMicros));
+    return this.#redis.guarded('asking for its settings', () => readFacts(this.#redis, this.#shiftMicros));
   }
 
   head(): Promise<Head> {
-    return this.#guarded('reading the head', async () =>
-      headOfReply(
-        await this.#commands.send(['HMGET', this.#names.head, 'epoch', 'offset', 'token', 'now', 'run', 'floor']),
-      ),
+    const fields = ['epoch', 'offset', 'token', 'now', 'run', 'floor'];
+    return this.#redis.guarded('reading the head', async () =>
+      headOfReply(await this.#redis.send(['HMGET', this.#names.head, ...fields])),
     );
   }
 
   epochs(): Promise<readonly { readonly id: string; readonly first: number }[]> {
-    return this.#guarded('reading the epochs', async () => {
-      const reply = await this.#commands.send(['LRANGE', this.#names.epochs, '0', '-1']);
+    return this.#redis.guarded('reading the epochs', async () => {
+      const reply = await this.#redis.send(['LRANGE', this.#names.epochs, '0', '-1']);
       return listOfReply(reply).map((entry) => {
         const [first = '', ...id] = (textOfReply(entry) ?? '').split(' ');
         return { id: id.join(' '), first: Number(first) };
@@ -117,83 +112,58 @@ class ConnectedStore implements RedisStore {
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
-    return this.#guarded('appending', async () => {
-      const runId = this.#runId;
-      const place = {
-        names: this.#names,
-        bounds: this.#options.bounds ?? BOUNDS,
-        runId,
-        shiftMicros: this.#shiftMicros,
-      };
-      const { keys, args } = appendCall(request, place);
-      const answer = answerOfReply(await this.#run(SCRIPTS.append, keys, args));
-      if (answer.kind === 'appended') this.#appendedRunId = runId;
-      return answer;
+    return this.#redis.guarded('appending', async () => {
+      const { runId } = this.#redis;
+      const bounds = this.#options.bounds ?? BOUNDS;
+      const place = { names: this.#names, bounds, runId, shiftMicros: this.#shiftMicros };
+      const { args, keys } = appendCall(request, place);
+      try {
+        const answer = answerOfReply(await this.#redis.run(SCRIPTS.append, keys, args));
+        if (answer.kind === 'appended') this.#appendedRunId = runId;
+        return answer;
+      } catch (error) {
+        if (!isKeyRefused(error)) throw error;
+        const refused = await this.#refusedOf(request.keys.map(({ change }) => change.key));
+        if (refused.length === 0) throw error;
+        return { kind: 'not-permitted', keys: refused };
+      }
     });
   }
 
   waitForReplicas(count: number, timeoutMs: number): Promise<number> {
-    return this.#guarded('waiting for replicas', async () => {
-      if (this.#runId !== this.#appendedRunId) {
+    return this.#redis.guarded('waiting for replicas', async () => {
+      if (this.#redis.runId !== this.#appendedRunId) {
         const message = 'The Redis was replaced after the write, so none of its replicas can be asked about it.';
         throw new LatchkeyError('not-ready', message, { retryAfter: 1 });
       }
-      return Number(await this.#commands.send(['WAIT', String(count), String(timeoutMs)], timeoutMs));
+      return Number(await this.#redis.send(['WAIT', String(count), String(timeoutMs)], timeoutMs));
     });
   }
 
-  tail(
-    after: Head,
-    options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal },
-  ): Promise<readonly LogRecord[] | 'behind'> {
-    return this.#guarded('reading on', async () => {
-      options.signal?.throwIfAborted();
-      const { changes, epochs, head } = this.#names;
-      const args = [after.epoch, String(after.offset), after.token, String(options.bytesMax)];
-      if (!this.#isAtHead) {
-        const reply = listOfReply(await this.#runOn(this.#waits, SCRIPTS.tail, [head, epochs, changes], args));
-        if (textOfReply(reply[0]) === 'behind') return 'behind';
-        const records = recordsOfReply(reply[1]);
+  tail(after: Head, options: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
+    return this.#redis.guarded('reading on', async () => {
+      if (options.signal?.aborted === true) return [];
+      const isAtHead = after.token !== '' && after.token === this.#lastToken;
+      this.#lastToken = undefined;
+      if (!isAtHead) {
+        const { changes, epochs, head } = this.#names;
+        const args = [after.epoch, String(after.offset), after.token, String(options.bytesMax)];
+        const reply = await this.#redis.runWaiting(SCRIPTS.tail, [head, epochs, changes], args);
+        const [word, list, isAll] = listOfReply(reply);
+        if (textOfReply(word) === 'behind') return 'behind';
+        const records = recordsOfReply(list);
+        if (textOfReply(isAll) === '1') this.#lastToken = records.at(-1)?.token;
         if (records.length > 0) return records;
       }
-      this.#isAtHead = false;
-      return this.#next(after, options.waitMs);
+      return this.#next(after, options);
     });
   }
 
-  /** Waits for one record: what is appended after the head, by whomever. */
-  async #next(after: Head, waitMs: number): Promise<readonly LogRecord[] | 'behind'> {
-    const args = [
-      'XREAD',
-      'COUNT',
-      '1',
-      'BLOCK',
-      String(Math.max(1, waitMs)),
-      'STREAMS',
-      this.#names.changes,
-      `${after.offset}-0`,
-    ];
-    const reply = listOfReply(await this.#waits.send(args, waitMs));
-    const [, entries] = listOfReply(reply[0]);
-    const [entry] = listOfReply(entries);
-    if (entry === undefined) return [];
-    const [, token, , record] = listOfReply(listOfReply(entry)[1]);
-    if (after.token !== '' && textOfReply(token) !== after.token) return 'behind';
-    return recordsOfReply([record as Reply]);
-  }
-
-  refill(
-    after: number,
-    { bytesMax, entriesMax }: { readonly entriesMax: number; readonly bytesMax: number },
-  ): Promise<RefillPage> {
-    return this.#guarded('reading the entries', async () => {
+  refill(after: number, { bytesMax, entriesMax }: Parameters<RedisStore['refill']>[1]): Promise<RefillPage> {
+    return this.#redis.guarded('reading the entries', async () => {
       const { head, heads, index } = this.#names;
-      const reply = await this.#run(
-        SCRIPTS.refill,
-        [head, index, heads],
-        [String(after), String(entriesMax), String(bytesMax)],
-      );
-      const [headReply, more, list] = listOfReply(reply);
+      const args = [String(after), String(entriesMax), String(bytesMax)];
+      const [headReply, more, list] = listOfReply(await this.#redis.run(SCRIPTS.refill, [head, index, heads], args));
       const rows = listOfReply(list);
       const last = textOfReply(listOfReply(rows.at(-1))[0]);
       return {
@@ -204,58 +174,49 @@ class ConnectedStore implements RedisStore {
     });
   }
 
-  refillTables(
-    cursor: string | undefined,
-  ): Promise<{ readonly writes: readonly TableWrite[]; readonly next: string | undefined }> {
-    return this.#guarded('reading the tables', async () => {
-      const [name = TABLE_NAMES[0], place = '0'] = (cursor?.split(' ') ?? []) as [TableName?, string?];
-      const reply = listOfReply(
-        await this.#commands.send(['HSCAN', this.#names.tables[name], place, 'COUNT', TABLE_PAGE]),
-      );
-      const words = listOfReply(reply[1]).map(bytesOfReply);
+  /** A cursor is the name of a table and the place of its scan. */
+  refillTables(cursor: string | undefined): Promise<TablePage> {
+    return this.#redis.guarded('reading the tables', async () => {
+      const [table = TABLE_NAMES[0], from = '0'] = (cursor?.split(' ') ?? []) as [TableName?, string?];
+      const reply = await this.#redis.send(['HSCAN', this.#names.tables[table], from, 'COUNT', TABLE_PAGE]);
+      const [place, list] = listOfReply(reply);
+      const words = listOfReply(list).map(bytesOfReply);
       const writes: TableWrite[] = [];
       for (let at = 0; at < words.length; at += 2)
-        writes.push({ table: name, key: words[at] as Buffer, value: words[at + 1] });
-      const place2 = textOfReply(reply[0]) ?? '0';
-      if (place2 !== '0') return { writes, next: `${name} ${place2}` };
-      const following = TABLE_NAMES[TABLE_NAMES.indexOf(name) + 1];
-      return { writes, next: following === undefined ? undefined : `${following} 0` };
+        writes.push({ table, key: words[at] as Buffer, value: words[at + 1] });
+      const following = textOfReply(place) ?? '0';
+      if (following !== '0') return { writes, next: `${table} ${following}` };
+      const nextTable = TABLE_NAMES[TABLE_NAMES.indexOf(table) + 1];
+      return { writes, next: nextTable === undefined ? undefined : `${nextTable} 0` };
     });
   }
 
   find(keys: readonly string[]): Promise<readonly Found[]> {
-    return this.#guarded('reading keys', async () => {
-      const reply = await this.#run(SCRIPTS.find, keys, []);
+    return this.#redis.guarded('reading keys', async () => {
+      const reply = await this.#redis.run(SCRIPTS.find, keys, []);
       return listOfReply(reply).map((found) => foundOfReply(found, this.#shiftMicros));
     });
   }
 
   lease(name: string, holder: string, ttlMs: number): Promise<number | undefined> {
-    return this.#guarded('taking a lease', async () => {
+    return this.#redis.guarded('taking a lease', async () => {
       const { fences, leases } = this.#names;
-      const reply = await this.#run(
-        SCRIPTS.lease,
-        [leases, fences],
-        [String(this.#shiftMicros), name, holder, String(ttlMs)],
-      );
-      return reply === null ? undefined : Number(textOfReply(reply));
+      const args = [String(this.#shiftMicros), name, holder, String(ttlMs)];
+      const fence = textOfReply(await this.#redis.run(SCRIPTS.lease, [leases, fences], args));
+      return fence === undefined ? undefined : Number(fence);
     });
   }
 
   releaseLease(name: string, holder: string): Promise<void> {
-    return this.#guarded('giving a lease back', async () => {
-      await this.#run(SCRIPTS.release, [this.#names.leases], [name, holder]);
+    return this.#redis.guarded('giving a lease back', async () => {
+      await this.#redis.run(SCRIPTS.release, [this.#names.leases], [name, holder]);
     });
   }
 
-  register(
-    node: string,
-    known: { readonly epoch: string; readonly offset: number },
-    ttlMs: number,
-  ): Promise<readonly { readonly node: string; readonly epoch: string; readonly offset: number }[]> {
-    return this.#guarded('registering', async () => {
+  register(...[node, known, ttlMs]: Parameters<RedisStore['register']>): Promise<Registered> {
+    return this.#redis.guarded('registering', async () => {
       const args = [String(this.#shiftMicros), node, known.epoch, String(known.offset), String(ttlMs)];
-      const reply = await this.#run(SCRIPTS.register, [this.#names.nodes], args);
+      const reply = await this.#redis.run(SCRIPTS.register, [this.#names.nodes], args);
       return listOfReply(reply).map((entry) => {
         const [name = '', epoch = '', offset = '0'] = listOfReply(entry).map(textOfReply);
         return { node: name, epoch, offset: Number(offset) };
@@ -264,41 +225,43 @@ class ConnectedStore implements RedisStore {
   }
 
   async close(): Promise<void> {
-    this.#commands.close();
-    this.#waits.close();
+    this.#redis.close();
   }
 
   get #shiftMicros(): number {
     return this.#options.clockShiftMicros?.() ?? 0;
   }
 
-  async #prepare(client: RawClient): Promise<void> {
-    const reply = await this.#commands.sendOn(client, ['INFO', 'server']);
-    this.#runId = parseInfo(textOfReply(reply) ?? '').get('run_id') ?? '';
-  }
-
-  #run(
-    known: Script,
-    keys: readonly string[] | Parameters<typeof runScript>[2],
-    args: Parameters<typeof runScript>[3],
-  ): Promise<Reply> {
-    return this.#runOn(this.#commands, known, keys, args);
-  }
-
-  #runOn(
-    connection: RedisConnection,
-    known: Script,
-    keys: Parameters<typeof runScript>[2],
-    args: Parameters<typeof runScript>[3],
-  ): Promise<Reply> {
-    return runScript(connection, known, keys, args);
-  }
-
-  async #guarded<Result>(doing: string, call: () => Promise<Result>): Promise<Result> {
+  /** Waits for one record: what is appended after the head, by whomever. */
+  async #next(after: Head, { signal, waitMs }: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
+    if (signal?.aborted === true) return [];
+    const unblock = () => void this.#redis.unblock();
+    signal?.addEventListener('abort', unblock, { once: true });
+    const block = String(Math.max(1, Math.ceil(waitMs)));
     try {
-      return await call();
-    } catch (error) {
-      throw this.#commands.translate(error, doing);
+      const args = ['XREAD', 'COUNT', '1', 'BLOCK', block, 'STREAMS', this.#names.changes, `${after.offset}-0`];
+      const [stream] = listOfReply(await this.#redis.sendWaiting(args, waitMs));
+      const [entry] = listOfReply(listOfReply(stream)[1]);
+      if (entry === undefined) return [];
+      const [, token, , record] = listOfReply(listOfReply(entry)[1]);
+      if (after.token !== '' && textOfReply(token) !== after.token) return 'behind';
+      return recordsOfReply([record as Reply]);
+    } finally {
+      signal?.removeEventListener('abort', unblock);
     }
+  }
+
+  /** Redis does not say which key it was. */
+  async #refusedOf(keys: readonly string[]): Promise<readonly string[]> {
+    const tries = keys.map(async (key) => {
+      try {
+        await this.#redis.send(['EVAL', TRY_SCRIPT, '1', key]);
+        return [];
+      } catch (error) {
+        if (isKeyRefused(error)) return [key];
+        throw error;
+      }
+    });
+    return (await Promise.all(tries)).flat();
   }
 }

@@ -25,6 +25,7 @@ export class Writer {
   readonly incarnation = randomBytes(6).toString('hex');
   head = EMPTY_HEAD;
   #sequence = 0;
+  #runId = '';
   readonly #known = new Set<string>();
 
   constructor(store: RedisStore) {
@@ -35,6 +36,7 @@ export class Writer {
   async request(wishes: readonly Wish[], parts: RequestParts = {}): Promise<AppendRequest> {
     const { record = {}, tables = [], ...rest } = parts;
     const facts = await this.store.facts();
+    this.#runId = facts.runId;
     const head = parts.head ?? this.head;
     const nowMicros = record.nowMicros ?? Math.max(facts.timeMicros, head.nowMicros);
     const changes = wishes.map((wish, index) => changeOf(wish, head.offset + 1 + index, nowMicros));
@@ -66,9 +68,21 @@ export class Writer {
   async append(request: AppendRequest): Promise<AppendAnswer> {
     const answer = await this.store.append(request);
     if (answer.kind !== 'appended') return answer;
-    for (const { change } of request.keys) this.#known.add(change.key);
-    this.head = await this.store.head();
+    this.know(request);
     return answer;
+  }
+
+  /** That it was carried out. */
+  know({ head, keys, record }: AppendRequest): void {
+    for (const { change } of keys) this.#known.add(change.key);
+    this.head = {
+      epoch: record.epoch ?? head.epoch,
+      offset: record.last,
+      token: record.token,
+      nowMicros: record.nowMicros,
+      runId: this.#runId,
+      tombstoneFloor: record.tombstoneFloor ?? head.tombstoneFloor,
+    };
   }
 
   async put(...wishes: readonly Wish[]): Promise<AppendAnswer> {

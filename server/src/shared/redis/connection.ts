@@ -127,8 +127,8 @@ export class RedisConnection {
   async #connect(): Promise<void> {
     let client: RawClient | undefined;
     try {
-      const { isBinary = false, name, onUp, place, resp = 2 } = this.#options;
-      client = await clientFor(place, { name, isBinary, resp });
+      const { hasInvalidations = false, isBinary = false, name, onUp, place, resp = 2 } = this.#options;
+      client = await clientFor(place, { name, isBinary, resp, hasInvalidations });
       const made = client;
       made.on('error', (error) => this.#drop(made, error));
       made.on('end', () => this.#drop(made, undefined));

@@ -8,10 +8,23 @@ const CONNECT_TIMEOUT_MS = 5000;
 
 export interface RawClient {
   connect(): Promise<unknown>;
+  /** As `pSubscribe`, to exactly those channels. */
+  subscribe(
+    channels: string[],
+    listener: (message: Buffer, channel: Buffer) => unknown,
+    isBinary: true,
+  ): Promise<unknown>;
   destroy(): void;
   readonly isReady: boolean;
   sendCommand(args: readonly Argument[], options?: object): Promise<Reply>;
-  on(event: 'error' | 'end', listener: (error?: unknown) => void): unknown;
+  /** `invalidate` tells a key that changed, or null for all of them; of a client with `hasInvalidations`. */
+  on(event: 'error' | 'end' | 'invalidate', listener: (told?: unknown) => void): unknown;
+  /** The listener is given bytes. */
+  pSubscribe(
+    pattern: string,
+    listener: (message: Buffer, channel: Buffer) => unknown,
+    isBinary: true,
+  ): Promise<unknown>;
 }
 
 export interface ClientChoices {
@@ -21,6 +34,8 @@ export interface ClientChoices {
   readonly isBinary: boolean;
   /** 3 where pushes (`CLIENT TRACKING`) are wanted. */
   readonly resp: 2 | 3;
+  /** Whether it takes invalidations; needs `resp: 3`, and a user who may turn tracking on. */
+  readonly hasInvalidations?: boolean;
 }
 
 const BINARY = { [RESP_TYPES.BLOB_STRING]: Buffer };
@@ -48,6 +63,7 @@ function makeClient(target: HostAndPort, tls: object, choices: ClientChoices, op
     ...options,
     name: choices.name,
     RESP: choices.resp,
+    ...(choices.hasInvalidations === true ? { emitInvalidate: true } : {}),
     disableOfflineQueue: true,
     disableClientInfo: true,
     socket: {
