@@ -11,6 +11,7 @@ import { SseClient } from '../support/sse-client.ts';
 const BEFORE = 5;
 const AWAY = 1000;
 const KEYS = 10;
+const STEP = 100;
 
 async function write(node: ServerProcess, from: number, count: number): Promise<void> {
   const commands = Array.from({ length: count }, (_, n) => ({
@@ -18,7 +19,9 @@ async function write(node: ServerProcess, from: number, count: number): Promise<
     key: `k.${(from + n) % KEYS}`,
     value: from + n,
   }));
-  for (const { outcome } of await sendCommands(node.url, commands)) assert.equal(outcome, 'applied');
+  for (let first = 0; first < count; first += STEP)
+    for (const { outcome } of await sendCommands(node.url, commands.slice(first, first + STEP)))
+      assert.equal(outcome, 'applied');
 }
 
 /** Writes while a watcher of the first node is away; resolves with what it is told by the second, up to the newest change. */

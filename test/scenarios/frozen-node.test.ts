@@ -13,11 +13,11 @@ const MEANWHILE = 20;
 const AFTERWARDS = 20;
 
 interface Status {
-  readonly sinks: readonly { readonly name: string; readonly isHolder: boolean; readonly behind: number }[];
+  readonly sinks: readonly { readonly name: string; readonly holder: boolean; readonly behind: number }[];
 }
 
 const statusOf = async (node: ServerProcess) => (await ask(`${node.url}/v1/status`)).json as Status;
-const holds = (status: Status) => status.sinks.some(({ isHolder }) => isHolder);
+const holds = (status: Status) => status.sinks.some(({ holder }) => holder);
 
 test('a frozen lease holder that wakes up is fenced: what the other node published meanwhile is not followed by anything older', async (t) => {
   const redis = await startRedis(t);
