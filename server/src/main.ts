@@ -27,9 +27,9 @@ import { statusGateway } from './gateways/status.ts';
 import { makeWebsocketGateway } from './gateways/websocket.ts';
 import { backupDataDirectory, type CopyReport, restoreDataDirectory } from './log/backup.ts';
 import type { LocalLog } from './log/local.ts';
-import type { RedisLog } from './log/redis.ts';
-import type { RedisStore } from './log/redis/redis-store.ts';
 import type { Log } from './log/log.ts';
+import type { RedisStore } from './log/redis/redis-store.ts';
+import type { RedisLog } from './log/redis.ts';
 import { openAccess } from './shared/access.ts';
 import { Channels } from './shared/channels.ts';
 import { type Clock, systemClock } from './shared/clock.ts';
@@ -262,6 +262,7 @@ async function serve(parts: {
     random: Math.random,
   });
   const formats = sourceFormats(settings);
+  log.onUnfit?.(() => feed.sendAway());
   const core: Core = {
     settings,
     log,
@@ -325,29 +326,12 @@ async function openLog(
   const { clock, onStep } = parts;
   const reportFault = faultReporter(parts.logger);
   const { LmdbView } = await import('./view/lmdb.ts');
+  const openView = parts.openView ?? ((options) => LmdbView.open(options));
   if (settings.log.kind === 'redis') {
-    const { ServerTime } = await import('./log/redis/server-time.ts');
-    const { openRedisStore } = await import('./log/redis/store.ts');
-    const { RedisLog } = await import('./log/redis.ts');
-    const time = new ServerTime(clock);
-    const openView = parts.openView ?? ((options) => LmdbView.open(options));
-    const owner = `redis ${settings.log.name}`;
-    const view = await openView({
-      directory: settings.data,
-      settings,
-      clock,
-      time,
-      reportFault,
-      onStep,
-      owner,
-      epochs: 'log',
-    });
-    const opened = openRedisStore({ place: settings.log, name: settings.log.name });
-    const store = parts.wrapStore?.(opened) ?? opened;
-    return RedisLog.open({ view, store, time, access: openAccess, clock, settings, logger: parts.logger, reportFault });
+    const { openRedisLog } = await import('./log/redis/open.ts');
+    return openRedisLog({ ...parts, settings, openView, access: openAccess, reportFault });
   }
   const { LocalLog } = await import('./log/local.ts');
-  const openView = parts.openView ?? ((options) => LmdbView.open(options));
   const view = await openView({ directory: settings.data, settings, clock, reportFault, onStep });
   return LocalLog.open({ view, access: openAccess, clock, settings, reportFault });
 }

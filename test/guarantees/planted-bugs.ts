@@ -330,6 +330,7 @@ export function plantInFeed(feed: Feed, bug: PlantedBug, strikes: Strikes): Feed
     },
     counts: () => feed.counts(),
     delivered: () => feed.delivered(),
+    sendAway: () => feed.sendAway(),
     close: () => feed.close(),
   };
 }

@@ -51,7 +51,7 @@ export function putByKey(url: string, write: Put, headers: Readonly<Record<strin
 
 /** An error that says that the write may have been made: the Redis of the log went away in the midst of it. */
 function isUnsure(error: unknown): boolean {
-  return (error as { readonly isUnsure?: boolean } | undefined)?.isUnsure === true;
+  return (error as { readonly code?: string } | undefined)?.code === 'timeout';
 }
 
 export function codeOf(body: unknown): string {

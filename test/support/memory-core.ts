@@ -69,6 +69,7 @@ const noFeed: Feed = {
   },
   counts: () => ({ watchers: 0, groups: 0, behind: 0 }),
   delivered: () => 0,
+  sendAway: () => undefined,
   close: async () => {},
 };
 

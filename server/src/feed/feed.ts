@@ -73,6 +73,8 @@ export interface Feed {
   counts(): { readonly watchers: number; readonly groups: number; readonly behind: number };
   /** Changes handed out since the start, each counted for each watch that got it. */
   delivered(): number;
+  /** `bye` to every watcher: elsewhere there is more than this node can show. Whoever comes back here is served as before. */
+  sendAway(): void;
   /** `bye` to every watcher, spread by jitter, then `end`. Resolves when all have been handed their last bytes. */
   close(): Promise<void>;
 }

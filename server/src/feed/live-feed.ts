@@ -153,10 +153,15 @@ class LiveFeed implements CheckedFeed {
     this.#tick.run();
     this.#unsubscribe();
     this.#tick.stop();
-    const spreadMs = Math.min(BYE_SPREAD_MAX_MS, Math.max(BYE_SPREAD_MIN_MS, this.counts().watchers));
-    for (const member of this.#members.all()) this.#sayBye(member, Math.round(this.#setup.random() * spreadMs));
+    this.#sayByeToAll();
     this.#heartbeat.stop();
     return Promise.resolve();
+  }
+
+  sendAway(): void {
+    if (this.#isClosing) return;
+    this.#tick.run();
+    this.#sayByeToAll();
   }
 
   /** Called by tests after anything happened. */
@@ -229,6 +234,11 @@ class LiveFeed implements CheckedFeed {
     const position = this.#sockets.positionText(member);
     const chunk = group.control(member, { op: 'progress', position }, this.#setup.view.epochs);
     return this.#sockets.send(member, chunk, this.#head.heads, group.matched);
+  }
+
+  #sayByeToAll(): void {
+    const spreadMs = Math.min(BYE_SPREAD_MAX_MS, Math.max(BYE_SPREAD_MIN_MS, this.counts().watchers));
+    for (const member of [...this.#members.all()]) this.#sayBye(member, Math.round(this.#setup.random() * spreadMs));
   }
 
   #sayBye(member: Member, afterMs: number): void {

@@ -32,10 +32,16 @@ export const statusGateway: Gateway = {
 function statusOf(core: Core): Record<string, unknown> {
   const { feed, log, programVersion } = core;
   const { view } = log;
+  const { durability } = log.state();
   return {
     version: programVersion,
     node: log.node,
-    log: { kind: log.kind, epoch: view.epochs.current, head: perPartition(view, (partition) => view.head(partition)) },
+    log: {
+      kind: log.kind,
+      epoch: view.epochs.current,
+      head: perPartition(view, (partition) => view.head(partition)),
+      ...(durability === undefined ? {} : { durability }),
+    },
     view: { ...view.counts(), historyFloor: perPartition(view, (partition) => view.historyFloor(partition)) },
     ...flowReports(core),
     feed: feed.counts(),
@@ -74,7 +80,8 @@ async function answerReady(core: Core, reply: FastifyReply): Promise<FastifyRepl
     typeof notice === 'string' ? [`source ${name}: ${notice}`] : [],
   );
   const told = notices.length === 0 ? '' : `,"notices":${JSON.stringify(notices)}`;
-  if (reasons.length === 0) return send(reply, `{"ready":true${told}}`);
+  const durability = log.durability === undefined ? '' : `,"durability":${JSON.stringify(log.durability)}`;
+  if (reasons.length === 0) return send(reply, `{"ready":true${durability}${told}}`);
   return sendError(
     reply,
     new LatchkeyError('not-ready', `Not ready: ${reasons.map((reason) => reason.replace(/\.$/, '')).join('; ')}.`),

@@ -46,6 +46,7 @@ class Connection {
       },
       counts: () => ({ watchers: 0, groups: 0, behind: 0 }),
       delivered: () => 0,
+      sendAway: () => {},
       close: async () => {},
     };
     const writer = { write: (frame: Buffer) => this.#read(frame), isFull: () => this.isFull, onEnded: () => {} };

@@ -53,10 +53,19 @@ export interface Settled {
   readonly position: Position;
 }
 
+/** What a server that keeps the log promises, by its settings. */
+export interface Durability {
+  readonly persistence: 'every-write' | 'every-second' | 'snapshots' | 'none' | 'unknown';
+  /** The same in a sentence for the operator. */
+  readonly means: string;
+}
+
 export interface LogState {
   readonly isReady: boolean;
   /** Why not, in a sentence for the operator. */
   readonly reason?: string;
+  /** What becomes of an answered write in a crash, where that is up to another server. */
+  readonly durability?: Durability;
 }
 
 /**
@@ -76,7 +85,8 @@ export interface Log {
   /**
    * Every write of Latchkey is this call.
    * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence, `ifUnchanged`), `storage-full`,
-   *   `not-ready`, `closing`; then nothing of the batch was kept. Single refusals are outcomes, not errors.
+   *   `not-ready`, `closing`; then nothing of the batch was kept. Single refusals are outcomes, not errors. `timeout`: it may have been
+   *   kept, or was, but not as safely as was asked for; only a log at another machine says that.
    */
   submit(batch: Batch): Promise<Settled>;
   /**
@@ -88,6 +98,11 @@ export interface Log {
   /** Offsets by source partition; empty where the source is unknown. */
   progress(source: string): Promise<Readonly<Record<string, string>>>;
   state(): LogState;
+  /**
+   * Called when what is durable in the log can't be shown by this node's view any more: whoever watches here is better off elsewhere.
+   * Only a log that other nodes have too has this. Returns the way to stop.
+   */
+  onUnfit?(listener: () => void): () => void;
   /** Writes a copy that `restore` takes, while everything goes on. `path` must not exist. */
   backup(path: string): Promise<{ readonly bytes: number; readonly position: Position }>;
   /** Finishes what was submitted, refuses the rest with `closing`, and releases everything. Idempotent. */

@@ -8,9 +8,8 @@ import { DEFAULT_SETTINGS, type Settings } from '../config/settings.ts';
 import { openAccess } from '../shared/access.ts';
 import { silentLogger } from '../shared/logger.ts';
 import { LmdbView } from '../view/lmdb.ts';
-import { ServerTime } from './redis/server-time.ts';
-import { openRedisStore } from './redis/store.ts';
-import { RedisLog } from './redis.ts';
+import { openRedisLog } from './redis/open.ts';
+import type { RedisLog } from './redis.ts';
 
 export interface RedisProbe extends LogProbe {
   open(settings?: (defaults: Settings) => Settings): Promise<RedisLog>;
@@ -30,28 +29,12 @@ export async function makeRedisProbe(redis: RedisProcess): Promise<RedisProbe> {
   let settings: Settings = DEFAULT_SETTINGS;
   let log: RedisLog | undefined;
   const open = async () => {
-    const time = new ServerTime(clock);
     const reportFault = (_stage: string, error: unknown) => faults.push(error);
-    const view = await LmdbView.open({
-      ...{ directory, settings, clock, time, reportFault },
-      owner: `redis ${settings.log.name}`,
-      epochs: 'log',
-    });
-    const store = openRedisStore({
-      place: { ...settings.log, url: redis.url },
-      name: settings.log.name,
+    log = await openRedisLog({
+      ...{ settings: { ...settings, data: directory }, clock, reportFault, access: openAccess, logger: silentLogger },
+      openView: (options) => LmdbView.open(options),
       // The server's own time goes on beside the test's; what is seen of it is the test's alone.
       clockShiftMicros: () => Math.round((clock.monotonicMs() - startMs - (performance.now() - realMs)) * 1000),
-    });
-    log = await RedisLog.open({
-      view,
-      store,
-      time,
-      access: openAccess,
-      clock,
-      settings,
-      logger: silentLogger,
-      reportFault,
     });
     return log;
   };

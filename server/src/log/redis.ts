@@ -13,11 +13,12 @@ import { catchingUp } from './redis/catching-up.ts';
 import { Deciding } from './redis/deciding.ts';
 import { Duties } from './redis/duties.ts';
 import { Emptied } from './redis/emptied.ts';
+import { Patience } from './redis/patience.ts';
 import { Pump } from './redis/pump.ts';
 import { RedisLeases } from './redis/redis-leases.ts';
 import type { LogRecord, RedisStore, ServerFacts } from './redis/redis-store.ts';
 import { Replica } from './redis/replica.ts';
-import { checkServer, type Durability, durabilityOf } from './redis/server-checks.ts';
+import { checkServer, durabilityOf } from './redis/server-checks.ts';
 import type { ServerTime } from './redis/server-time.ts';
 import { followOthers } from './redis/tail.ts';
 import { Unobserved } from './redis/unobserved.ts';
@@ -25,8 +26,6 @@ import { waited } from './redis/wait.ts';
 
 /** A start waits so long for the Redis; then the node serves what it knows, and is not ready. */
 const START_MS = 5000;
-/** Who writes while the Redis can't be reached is told so after this time. */
-const PATIENCE_MS = 2000;
 const RETRY_MS = 100;
 /** What was submitted before `close` gets this long. */
 const CLOSE_MS = 3000;
@@ -63,6 +62,7 @@ export class RedisLog implements Log {
   readonly #duties: Duties;
   readonly #unobserved: Unobserved;
   readonly #stop = new AbortController();
+  readonly #patience = new Patience(() => this.#tellWaiting());
   readonly #unfitListeners = new Set<() => void>();
   #turn: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
@@ -72,8 +72,6 @@ export class RedisLog implements Log {
   #aligned = Promise.withResolvers<void>();
   /** Why writes fail, or would. */
   #failure: LatchkeyError | undefined;
-  #patience: NodeJS.Timeout | undefined;
-  #isImpatient = false;
   #facts: ServerFacts | undefined;
   #isClosing = false;
   #closed: Promise<void> | undefined;
@@ -108,7 +106,7 @@ export class RedisLog implements Log {
       onFit: () => this.#told(undefined),
       onForeign: () => this.#deciding.reload(),
     });
-    const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#losePatience() });
+    const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#patience.begin() });
     const wake = () => this.#wake();
     this.#jobs = jobs;
     this.#replica = replica;
@@ -149,14 +147,9 @@ export class RedisLog implements Log {
     return this.#deciding.deadLetters;
   }
 
-  /** What the Redis makes of an answered write; undefined before it was asked. */
-  get durability(): Durability | undefined {
-    return this.#facts && durabilityOf(this.#facts, this.#options.settings.log.wait);
-  }
-
   submit(batch: Batch): Promise<Settled> {
     if (this.#isClosing) return Promise.reject(closing());
-    if (this.#isImpatient || this.#replica.isUnfit) return Promise.reject(this.#failure ?? notReached());
+    if (this.#patience.isLost || this.#replica.isUnfit) return Promise.reject(this.#failure ?? notReached());
     const settled = this.#jobs.enter(this.#deciding.run(batch), this.#pump.isBusy);
     this.#wake();
     this.#pump.came();
@@ -173,7 +166,12 @@ export class RedisLog implements Log {
 
   state(): LogState {
     const reason = this.#reason();
-    return reason === undefined ? { isReady: true } : { isReady: false, reason };
+    const facts = this.#facts;
+    return {
+      isReady: reason === undefined,
+      ...(reason === undefined ? {} : { reason }),
+      ...(facts === undefined ? {} : { durability: durabilityOf(facts, this.#options.settings.log.wait) }),
+    };
   }
 
   async backup(path: string): Promise<{ readonly bytes: number; readonly position: Position }> {
@@ -206,7 +204,7 @@ export class RedisLog implements Log {
     while (this.#running !== undefined) await this.#running;
     clearTimeout(timer);
     this.#duties.close();
-    clearTimeout(this.#patience);
+    this.#patience.end();
     if (this.#isAligned) await this.leases.releaseAll();
     this.#stop.abort();
     this.#aligned.resolve();
@@ -276,12 +274,10 @@ export class RedisLog implements Log {
   }
 
   async #align(): Promise<void> {
-    this.#losePatience();
+    this.#patience.begin();
     await this.#alignment.run();
     this.#isAligned = true;
-    this.#isImpatient = false;
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+    this.#patience.end();
     this.#told(undefined);
     this.#aligned.resolve();
   }
@@ -346,15 +342,10 @@ export class RedisLog implements Log {
     logger[level]({ persistence, version: facts.version }, `log redis: ${means}`);
   }
 
-  /** Whoever waits is told after a while. */
-  #losePatience(): void {
-    this.#patience ??= setTimeout(() => {
-      this.#isImpatient = true;
-      const failure = this.#failure ?? notReached();
-      this.#pump.giveUp(unsure(failure));
-      this.#jobs.refuseAll(failure);
-    }, PATIENCE_MS);
-    this.#patience.unref();
+  #tellWaiting(): void {
+    const failure = this.#failure ?? notReached();
+    this.#pump.giveUp(unsure(failure));
+    this.#jobs.refuseAll(failure);
   }
 
   #unfit(error: unknown): void {
@@ -375,9 +366,7 @@ export class RedisLog implements Log {
     this.#failure = failure;
     // An append whose reply had been lost is settled.
     if (failure !== undefined || !this.#isAligned) return;
-    this.#isImpatient = false;
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+    this.#patience.end();
   }
 
   #reason(): string | undefined {

@@ -263,11 +263,11 @@ export class RedisKeyspace implements Source {
   }
 
   #observing(connection: RedisConnection, holding: Holding): Observing {
-    const { clock, limits, log } = this.#parts;
+    const { clock, isOfLog, limits, log } = this.#parts;
     const { valueBytesMax } = limits;
     return new Observing({
       reader: new KeyReader({ connection, valueBytesMax, nowMicros: () => log.view.nowMicros() }),
-      ...{ log, valueBytesMax, origin: this.#origin, fence: holding.fence },
+      ...{ log, isOfLog, valueBytesMax, origin: this.#origin, fence: holding.fence },
       onFault: async (error) => {
         await this.#loop.waitAfter(error);
         return holding.isLost || this.#loop.isClosing ? 'stop' : 'again';

@@ -44,8 +44,7 @@ export class Appending {
   }
 
   /**
-   * @throws LatchkeyError what the Redis refused it with (nothing was written), or `not-ready` where the log closed before its fate was
-   *   known (`isUnsure`)
+   * @throws LatchkeyError what the Redis refused it with (nothing was written), or `timeout` where the log closed before its fate was known
    */
   async send(request: AppendRequest): Promise<AppendAnswer> {
     const { logger, onUnsure, signal, store } = this.#options;
@@ -74,11 +73,11 @@ export function mayPass(error: unknown): boolean {
   return code === undefined ? error.code === 'not-ready' : PASSING.includes(code);
 }
 
-/** What a sender is told whose write may have been made. */
+/** What a sender is told whose write may have been made: never what says that nothing was kept. */
 export function unsure(cause: unknown): LatchkeyError {
   return new LatchkeyError(
-    'not-ready',
+    'timeout',
     'The connection to the Redis was lost while this was written: it may or may not have been. Read the keys, or send it again with idempotency keys.',
-    { retryAfter: 1, cause, extra: { isUnsure: true } },
+    { retryAfter: 1, cause },
   );
 }

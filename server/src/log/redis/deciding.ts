@@ -1,3 +1,4 @@
+import { quote } from '@latchkey/client';
 import type { KeyCommand, ObserveCommand, Refusal } from '../../commands/command.ts';
 import { decide } from '../../commands/decide.ts';
 import type { DecideContext } from '../../commands/decision.ts';
@@ -16,6 +17,7 @@ import type { Batch } from '../log.ts';
 import { STEP_CHANGES_MAX, Stage, type StageView } from '../stage.ts';
 import { DecidedStep } from './decided-step.ts';
 import { foundOf, observationOf } from './found-value.ts';
+import { keyNames } from './key-names.ts';
 import { RecordedTables } from './recorded-tables.ts';
 import type { RedisLeases } from './redis-leases.ts';
 import type { Found, TableWrite } from './redis-store.ts';
@@ -23,6 +25,8 @@ import type { Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 
 const COLLECT_MAX = 1000;
+/** Stands for a type where the Redis does not even tell that. */
+export const NOT_PERMITTED = 'not permitted';
 
 export interface DecidingOptions {
   readonly view: WritableView;
@@ -30,7 +34,7 @@ export interface DecidingOptions {
   readonly time: ServerTime;
   readonly access: Access;
   readonly leases: RedisLeases;
-  readonly settings: Pick<Settings, 'limits' | 'deciding' | 'deadLetters' | 'idempotency'>;
+  readonly settings: Pick<Settings, 'limits' | 'deciding' | 'deadLetters' | 'idempotency' | 'log'>;
 }
 
 /**
@@ -48,6 +52,7 @@ export class Deciding {
   readonly #progress: LocalProgress;
   readonly #idempotency: LocalIdempotency;
   readonly #parts: BatchParts;
+  readonly #ownPrefix: string;
   #current: DecidedStep | undefined;
 
   constructor(options: DecidingOptions) {
@@ -56,6 +61,7 @@ export class Deciding {
     const tables = new RecordedTables(view);
     const ledger = tables.table('ledger');
     this.#tables = tables;
+    this.#ownPrefix = keyNames(settings.log.name).prefix;
     this.deadLetters = new LocalDeadLetters(tables.table('deadLetters'), ledger, settings.deadLetters);
     this.#progress = new LocalProgress(tables.table('progress'));
     const idempotencyTables = { table: tables.table('idempotency'), order: tables.table('idempotencyOrder'), ledger };
@@ -99,7 +105,7 @@ export class Deciding {
     this.#current = step;
     for (const [key, found] of this.findings) {
       if (found.kind === 'foreign') step.foreign.set(key, found.type);
-      else if (!step.observed.has(key) && !step.stage.isFull) this.#observe(observationOf(key, found), found, step);
+      else if (!step.observed.has(key) && !step.stage.isFull) this.#observe(key, found, step);
     }
   }
 
@@ -125,7 +131,7 @@ export class Deciding {
     for (const { key } of dues) {
       const entry = stage.get(key);
       const draft = entry === undefined ? undefined : decideDue(entry, stage.nowMicros);
-      if (draft === undefined) continue;
+      if (draft === undefined || step.foreign.get(key) === NOT_PERMITTED) continue;
       stage.add(draft);
       step.fences.set('expiry', fence);
       if (stage.isFull) return true;
@@ -166,13 +172,14 @@ export class Deciding {
     return !step.stage.liesOnAnother;
   }
 
-  #observe(command: ObserveCommand, found: Found, step: DecidedStep): void {
+  #observe(key: string, found: Found, step: DecidedStep): void {
     const { stage } = step;
-    let entry = stage.get(command.key);
+    let entry = stage.get(key);
     // What is gone and never was in the log is nothing.
     if (found.kind === 'absent' && entry === undefined) return;
+    const command = observationOf(key, found, entry?.value);
     for (const draft of decide(entry, command, this.#contextOf(stage)).drafts) entry = stage.add(draft);
-    step.observed.set(command.key, { found, entry });
+    step.observed.set(key, { found, entry });
   }
 
   #contextOf(stage: Stage): DecideContext {
@@ -187,12 +194,14 @@ export class Deciding {
 
   #admit(command: KeyCommand, stage: Stage): KeyCommand | Refusal {
     if (command.op === 'read') return command;
+    if (command.key.startsWith(this.#ownPrefix)) return refuseOwn(command.key);
     const step = this.#current;
     const type = step?.foreign.get(command.key);
+    if (type === NOT_PERMITTED) return refuseForbidden();
     if (command.op !== 'observe') return type === undefined ? command : refuseForeign(type);
     if (command.isAtHome !== true || step === undefined) return command;
-    const fresh = this.findings.get(command.key);
-    if (fresh !== undefined && step.observed.has(command.key)) return observationOf(command.key, fresh);
+    const fresh = step.observed.get(command.key);
+    if (fresh !== undefined) return observationOf(command.key, fresh.found, stage.get(command.key)?.value);
     // It was found before this step writes what it does: that stays.
     return stage.changesByItself(command.key) ? sameAgain(command.key, stage.get(command.key)) : command;
   }
@@ -208,6 +217,15 @@ function sameAgain(key: string, entry: Change | undefined): ObserveCommand {
   const as = entry?.as === undefined ? {} : { as: entry.as };
   const expires = entry?.expires === undefined ? {} : { expires: entry.expires };
   return { op: 'observe', key, found: entry?.value, ...as, ...expires };
+}
+
+function refuseOwn(key: string): Refusal {
+  return refuse('key-invalid', `${quote(key)} is a name of the log itself at its Redis; take another key.`, 'key');
+}
+
+function refuseForbidden(): Refusal {
+  const message = "The log's user at its Redis may not touch this key; widen its ACL, or take another key.";
+  return refuse('forbidden', message, 'key');
 }
 
 function refuseForeign(type: string): Refusal {

@@ -11,7 +11,7 @@ import { replyCode } from '../../shared/redis/error.ts';
 import type { JobQueue } from '../job-queue.ts';
 import { type Appending, newToken } from './appending.ts';
 import type { DecidedStep } from './decided-step.ts';
-import type { Deciding } from './deciding.ts';
+import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
 import type { RedisLeases } from './redis-leases.ts';
 import type { AppendAnswer, RedisStore } from './redis-store.ts';
@@ -27,7 +27,8 @@ const UNSHOWN_MAX = 2;
 const UNTIMELY_MAX_MS = 50;
 /** What is due is decided again so long after the Redis refused it. */
 const REFUSED_MS = 2000;
-const NOTHING_DUE_MS = 20;
+/** What is due may be what this node must not touch. */
+const NOTHING_DUE_MS = 200;
 
 export interface PumpOptions {
   readonly store: RedisStore;
@@ -224,6 +225,9 @@ export class Pump {
       }
       case 'wrong-type':
         for (const { key, type } of answer.keys) deciding.findings.set(key, { kind: 'foreign', type });
+        return;
+      case 'not-permitted':
+        for (const key of answer.keys) deciding.findings.set(key, { kind: 'foreign', type: NOT_PERMITTED });
         return;
       case 'fenced':
         leases.told(answer.lease, answer.current);

@@ -1,6 +1,7 @@
 import { LatchkeyError } from '@latchkey/client';
 import type { RedisPlace } from '../../config/redis-settings.ts';
 import { describePlace } from '../../shared/redis/error.ts';
+import type { Durability } from '../log.ts';
 import type { ServerFacts } from './redis-store.ts';
 
 const VERSION_MIN = [6, 2] as const;
@@ -27,12 +28,6 @@ export function checkServer(facts: ServerFacts, place: RedisPlace): void {
   }
 }
 
-/** What becomes of a write that was answered, in words. */
-export interface Durability {
-  readonly persistence: 'every-write' | 'every-second' | 'snapshots' | 'none' | 'unknown';
-  readonly means: string;
-}
-
 export function durabilityOf({ persistence }: ServerFacts, replicasMin: number): Durability {
   const replicas = replicasMin === 0 ? '' : ` An answered write is on ${replicasMin} replicas too (log.wait).`;
   const say = (kind: Durability['persistence'], means: string): Durability => ({
@@ -47,6 +42,8 @@ export function durabilityOf({ persistence }: ServerFacts, replicasMin: number):
   const { appendfsync, appendonly, save } = persistence;
   if (appendonly && appendfsync === 'always')
     return say('every-write', 'A crash of the Redis loses nothing that was answered.');
+  if (appendonly && appendfsync !== 'everysec')
+    return say('snapshots', 'A crash of its machine loses what its kernel had not written, up to half a minute.');
   if (appendonly)
     return say('every-second', 'A crash of its machine loses about the last second of what was answered.');
   if (save !== '') return say('snapshots', 'A crash of the Redis loses what was answered since its last snapshot.');

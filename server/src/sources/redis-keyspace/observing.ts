@@ -19,6 +19,8 @@ export interface ObservingSetup {
   readonly origin: string;
   readonly fence: Batch['fence'];
   readonly valueBytesMax: number;
+  /** Whether the log keeps its values at that Redis too: a key of the same name is then its own. */
+  readonly isOfLog: boolean;
   /** Called when the log can't take them now: waits, and tells whether to try again. */
   readonly onFault: (error: LatchkeyError) => Promise<'again' | 'stop'>;
   /** The log took observations, of which so many became changes. */
@@ -47,7 +49,7 @@ export class Observing {
 
   /** Resolves when what is under the keys now is durable; `stop` where `onFault` said so. @throws LatchkeyError `conflict` */
   async look(keys: readonly Noticed[]): Promise<'done' | 'stop'> {
-    const { log, onChanging, onSkipped, reader, valueBytesMax } = this.#setup;
+    const { isOfLog, log, onChanging, onSkipped, reader, valueBytesMax } = this.#setup;
     for await (const readings of reader.read(keys)) {
       const observations: Observation[] = [];
       for (const reading of readings) {
@@ -55,7 +57,8 @@ export class Observing {
         const { command, fault, isChanging } = observationOf(reading, log.view.get(key.entryKey), valueBytesMax);
         if (isChanging === true) onChanging(key);
         if (fault !== undefined) onSkipped(key, fault);
-        if (command !== undefined) observations.push({ key, command });
+        const isAtHome = isOfLog && key.entryKey === key.redisKey;
+        if (command !== undefined) observations.push({ key, command: isAtHome ? { ...command, isAtHome } : command });
       }
       if ((await this.#submit(observations)) === 'stop') return 'stop';
     }

@@ -1,0 +1,35 @@
+import type { Settings } from '../../config/settings.ts';
+import type { LogTime, WritableView } from '../../view/view.ts';
+import { RedisLog, type RedisLogOptions } from '../redis.ts';
+import type { RedisStore } from './redis-store.ts';
+import { ServerTime } from './server-time.ts';
+import { openRedisStore } from './store.ts';
+
+/** What the log asks of the view that it writes. */
+interface ViewOptions extends Pick<RedisLogOptions, 'clock' | 'reportFault'> {
+  readonly directory: string;
+  readonly settings: Settings;
+  readonly time: LogTime;
+  readonly owner: string;
+  readonly epochs: 'log';
+}
+
+export interface OpenOptions extends Omit<RedisLogOptions, 'view' | 'store' | 'time' | 'settings'> {
+  readonly settings: Settings;
+  readonly openView: (options: ViewOptions) => Promise<WritableView>;
+  /** Stands between the log and its Redis: where tests make it fail. */
+  readonly wrapStore?: (store: RedisStore) => RedisStore;
+  /** For tests, as of the store. */
+  readonly clockShiftMicros?: () => number;
+}
+
+/** The log that the settings name, on a view of its own. @throws LatchkeyError what opening the view throws, and `config-invalid` */
+export async function openRedisLog(options: OpenOptions): Promise<RedisLog> {
+  const { clock, clockShiftMicros, openView, reportFault, settings, wrapStore } = options;
+  const time = new ServerTime(clock);
+  const owner = `redis ${settings.log.name}`;
+  const view = await openView({ directory: settings.data, settings, clock, time, owner, epochs: 'log', reportFault });
+  const shift = clockShiftMicros === undefined ? {} : { clockShiftMicros };
+  const made = openRedisStore({ place: settings.log, name: settings.log.name, ...shift });
+  return RedisLog.open({ ...options, view, store: wrapStore?.(made) ?? made, time });
+}
