@@ -31,11 +31,13 @@ export interface NodesOptions {
   readonly world: World;
   readonly rounds: readonly (readonly NodesFault[])[];
   readonly acksPerRoundMax: number;
+  /** Default 3. */
+  readonly nodeCount?: number;
   /** A bug that the first node is started with. */
   readonly planted?: BugName;
 }
 
-const NODES = 3;
+const NODES_DEFAULT = 3;
 
 const journalOf = ({ data }: ServerProcess) => join(data, JOURNAL);
 
@@ -100,7 +102,7 @@ async function comeToRest(
 }
 
 export async function runNodes(options: NodesOptions): Promise<RunResult> {
-  const { acksPerRoundMax, planted, rounds, seed, world } = options;
+  const { acksPerRoundMax, nodeCount = NODES_DEFAULT, planted, rounds, seed, world } = options;
   const random = new Random(seed);
   const pace = new Pace();
   const recorder = new Recorder(world === 'narrow');
@@ -108,10 +110,12 @@ export async function runNodes(options: NodesOptions): Promise<RunResult> {
   const scope: Scope = { after: (done) => cleanup.defer(async () => void (await done())) };
   const primary = await startRedis(scope, LOSSLESS);
   const replica = await startRedis(scope, { ...LOSSLESS, replicaOf: primary });
-  const setting: Setting = { scope, random, pace, recorder, world, redisPort: primary.port };
-  const nodes: Node[] = [];
-  for (let number = 0; number < NODES; number += 1)
-    nodes.push(await startNode(setting, number === 0 ? planted : undefined));
+  const setting = { scope, pace, recorder, world, redisPort: primary.port };
+  const nodes = await Promise.all(
+    Array.from({ length: nodeCount }, (_, index) =>
+      startNode({ ...setting, random: random.fork() }, index === 0 ? planted : undefined),
+    ),
+  );
   const servers = nodes.map(({ server }) => server);
   const targets = nodes.map(({ target }) => target);
   const redis = new RedisFaults({ primary, replica, links: nodes.map(({ link }) => link) });
