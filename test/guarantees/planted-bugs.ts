@@ -253,7 +253,7 @@ export const PLANTED_BUGS = {
   },
   'answer-unwritten': {
     about: 'a node takes for written what its Redis never saw',
-    oneIn: 20,
+    oneIn: 5,
     foundBy: 'NoLostAck',
     amongNodes: { world: 'complete', rounds: [['link: cut']] },
     inStore: answerUnwritten,

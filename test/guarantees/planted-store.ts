@@ -18,11 +18,17 @@ const named = ({ record }: AppendRequest) => `${record.first} to ${record.last}`
 /** What begins an epoch is nobody's write. */
 const isWrite = ({ record }: AppendRequest) => record.changes.length > 0;
 
+/** What time alone would change at one node and at no other kept a run from its end. */
+const isLasting = ({ record }: AppendRequest) =>
+  record.changes.every(({ expires, valid }) => expires === undefined && valid === undefined);
+
 /** The node takes for written what the Redis never saw. */
 export function answerUnwritten(store: RedisStore, strikes: Strikes): RedisStore {
   return withCalls(store, {
     append: (request) =>
-      isWrite(request) && strikes(named(request)) ? Promise.resolve({ kind: 'appended' }) : store.append(request),
+      isWrite(request) && isLasting(request) && strikes(named(request))
+        ? Promise.resolve({ kind: 'appended' })
+        : store.append(request),
   });
 }
 
