@@ -15,6 +15,7 @@ import { Duties } from './redis/duties.ts';
 import { Emptied } from './redis/emptied.ts';
 import { Patience } from './redis/patience.ts';
 import { Pump } from './redis/pump.ts';
+import { Rebuild } from './redis/rebuild.ts';
 import { RedisLeases } from './redis/redis-leases.ts';
 import type { LogRecord, RedisStore, ServerFacts } from './redis/redis-store.ts';
 import { Replica } from './redis/replica.ts';
@@ -114,17 +115,9 @@ export class RedisLog implements Log {
     const nowMicros = () => time.decidingMicros(replica.head.nowMicros);
     this.#duties = new Duties({ view, clock, node, leases: this.leases, nowMicros, wake });
     this.#unobserved = new Unobserved(view, replica, store);
-    const emptied = new Emptied({
-      store,
-      replica,
-      appending,
-      time,
-      clock,
-      node,
-      logger,
-      signal,
-      settings: settings.log,
-    });
+    const rebuild = new Rebuild({ store, view, replica, appending, time, logger });
+    const reached = { store, replica, rebuild, appending, time, clock, node, logger, signal };
+    const emptied = new Emptied({ ...reached, settings: settings.log });
     this.#alignment = new Alignment({
       ...{ store, view, replica, time, clock, appending, emptied, logger },
       unobserved: this.#unobserved,

@@ -36,16 +36,13 @@ export interface AppendPlace {
 export function appendCall(request: AppendRequest, { bounds, names, runId, shiftMicros }: AppendPlace): AppendCall {
   const { head, record, writer } = request;
   const encoded = encodeRecord(record);
-  const groups = {
-    unseen: byExpectation(request, 'unseen'),
-    known: byExpectation(request, 'known'),
-    found: byExpectation(request, 'as-found'),
-  };
-  const writes = [...groups.unseen, ...groups.known, ...groups.found];
+  const groups = groupsOf(request);
+  const writes = [...groups.unseen, ...groups.strings, ...groups.others, ...groups.found];
   const tables = Map.groupBy(record.tables, ({ table }) => table);
   const rest: Argument[] = request.fences.flatMap(({ lease, number }) => [lease, String(number)]);
   for (const tableWrites of tables.values()) addTable(rest, tableWrites);
-  rest.push(...request.collected, ...request.epochs.map(({ first, id }) => `${first} ${id}`));
+  pushAll(rest, request.collected);
+  for (const { first, id } of request.epochs) rest.push(`${first} ${id}`);
   const foundAt = FIXED_ARGUMENTS + rest.length + 1;
   for (const write of groups.found) addFound(rest, write, shiftMicros);
   const plan = Buffer.allocUnsafe(writes.length * PLAN_BYTES);
@@ -68,7 +65,7 @@ export function appendCall(request: AppendRequest, { bounds, names, runId, shift
     plan,
     String(tables.size),
     String(groups.unseen.length),
-    String(groups.known.length),
+    String(groups.strings.length + groups.others.length),
     String(groups.found.length),
     String(head.offset),
     String(request.fences.length),
@@ -78,6 +75,7 @@ export function appendCall(request: AppendRequest, { bounds, names, runId, shift
     String(shiftMicros),
     String(request.collected.length),
     String(request.epochs.length),
+    String(groups.strings.length),
   ];
   return {
     keys: [
@@ -89,8 +87,30 @@ export function appendCall(request: AppendRequest, { bounds, names, runId, shift
   };
 }
 
-function byExpectation({ keys }: AppendRequest, kind: KeyWrite['expects']['kind']): KeyWrite[] {
-  return keys.filter(({ expects }) => expects.kind === kind);
+/** Keys in the order in which the script has them. */
+interface Groups {
+  readonly unseen: KeyWrite[];
+  /** Known, and not to be a hash: looked at by one command, whatever is done with them. */
+  readonly strings: KeyWrite[];
+  readonly others: KeyWrite[];
+  readonly found: KeyWrite[];
+}
+
+function groupsOf({ keys }: AppendRequest): Groups {
+  const groups: Groups = { unseen: [], strings: [], others: [], found: [] };
+  for (const write of keys) {
+    const { change, expects, plain } = write;
+    if (expects.kind === 'unseen') groups.unseen.push(write);
+    else if (expects.kind === 'as-found') groups.found.push(write);
+    else if (change.as === undefined && plain.kind !== 'hash') groups.strings.push(write);
+    else groups.others.push(write);
+  }
+  return groups;
+}
+
+/** There may be more than a call takes arguments. */
+function pushAll(list: Argument[], more: Iterable<Argument>): void {
+  for (const one of more) list.push(one);
 }
 
 interface Planning {
@@ -133,7 +153,9 @@ function planKey(plan: Buffer, at: number, write: KeyWrite, planning: Planning):
     op = plain.isWhole ? PLAN_OPS.wholeHash : PLAN_OPS.hash;
     start = nextArgument(planning);
     stop = plain.set.length * 2;
-    planning.rest.push(String(plain.removed.length), ...plain.set.flat(), ...plain.removed);
+    planning.rest.push(String(plain.removed.length));
+    for (const pair of plain.set) planning.rest.push(...pair);
+    pushAll(planning.rest, plain.removed);
   } else if (plain.kind === 'expiry') {
     op = PLAN_OPS.expiry;
   } else if (plain.kind === 'remove') {
@@ -176,7 +198,9 @@ function addTable(rest: Argument[], writes: readonly TableWrite[]): void {
     if (value === undefined) removed.push(key);
     else set.push(key, value);
   }
-  rest.push(String(set.length), String(removed.length), ...set, ...removed);
+  rest.push(String(set.length), String(removed.length));
+  pushAll(rest, set);
+  pushAll(rest, removed);
 }
 
 /** A string that the record holds as it is does not cross the wire a second time. */
@@ -189,7 +213,8 @@ function addFound(rest: Argument[], { change, expects, plain }: KeyWrite, shiftM
     const isInRecord = plain.kind === 'none' && change.value !== undefined && isHeldBy(change.value, found.data);
     rest.push('string', expires, ...(isInRecord ? ['0'] : ['1', found.data]));
   } else if (found.kind === 'hash') {
-    rest.push('hash', expires, String(found.fields.length * 2), ...found.fields.flat());
+    rest.push('hash', expires, String(found.fields.length * 2));
+    for (const pair of found.fields) rest.push(...pair);
   } else {
     rest.push(found.kind === 'absent' ? 'none' : found.type, '', '0');
   }

@@ -15,7 +15,10 @@ export const PLAN_OPS = { none: 0, set: 1, hash: 2, wholeHash: 3, expiry: 4, unl
 export const OWN_KEYS = ['head', 'epochs', 'changes', 'marks', 'heads', 'index', 'writers', 'fences', 'turn'] as const;
 
 /** Arguments before the variable ones. */
-export const FIXED_ARGUMENTS = 25;
+export const FIXED_ARGUMENTS = 26;
+
+/** Keys that are written together: few enough for tables that stay small, many enough that calls cost little. */
+const CHUNK = 64;
 
 /**
  * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any, and whether those were all; nil where
@@ -45,6 +48,11 @@ local function recordsAfter(changes, offset, token, bytesMax)
 end
 `;
 
+/** Redis 6.2 can be set to send scripts instead of what they wrote to replicas, and then takes no write after TIME. */
+export const REPLICATE_EFFECTS = `
+if redis.replicate_commands then redis.replicate_commands() end
+`;
+
 /** `readHead(key)`: the fields of a head, in the order of `headOfReply`. */
 export const READ_HEAD = `
 local function readHead(key)
@@ -53,7 +61,7 @@ end
 `;
 
 const LOOK = `
-local call, sub, unpackStruct = redis.call, string.sub, struct.unpack
+local call, sub = redis.call, string.sub
 local HEAD, EPOCHS, CHANGES, MARKS, HEADS, INDEX, WRITERS, FENCES, TURN = unpack(KEYS, 1, 9)
 local record, plan = ARGV[12], ARGV[13]
 local tables, unseen, known, found = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
@@ -76,7 +84,7 @@ end
 local turn = call('GET', TURN)
 if turn and turn ~= ARGV[9] then return {'turn', call('PTTL', TURN)} end
 
-local at = 26
+local at = 27
 for index = 1, tonumber(ARGV[19]) do
   local current = call('HGET', FENCES, ARGV[at]) or '0'
   if current ~= ARGV[at + 1] then return {'fenced', ARGV[at], current} end
@@ -124,28 +132,31 @@ for first = 1, unseen, 2000 do
   end
 end
 
-local op = {}
-for index = 1, count do
-  op[index] = string.byte(plan, (index - 1) * ${PLAN_BYTES} + 1)
-end
-
 local strings = {}
-local pcall, keys = redis.pcall, KEYS
-for index = unseen + 1, unseen + known do
-  local key = keys[base + index]
-  local isHash = op[index] == 2 or op[index] == 3
-  local length = pcall(isHash and 'HLEN' or 'STRLEN', key)
+local keys = KEYS
+local function look(at)
+  local key = keys[base + at]
+  local op = string.byte(plan, (at - 1) * ${PLAN_BYTES} + 1)
+  local isHash = op == 2 or op == 3
+  local length = redis.pcall(isHash and 'HLEN' or 'STRLEN', key)
   if type(length) ~= 'number' then
     local kind = typeOf(key)
-    if kind == 'string' and op[index] == 3 then
+    if kind == 'string' and op == 3 then
       strings[#strings + 1] = key
-    elseif (kind ~= 'string' and kind ~= 'hash') or op[index] == 2 then
+    elseif (kind ~= 'string' and kind ~= 'hash') or op == 2 then
       differs(key, kind)
     end
-  elseif length == 0 and op[index] == 2 then
+  elseif length == 0 and op == 2 then
     differs(key, 'none')
   end
 end
+-- Most are strings and stay it: one protected call for all of them, and each for itself only where it fails.
+local plain = tonumber(ARGV[26])
+local function lookAtStrings()
+  for at = base + unseen + 1, base + unseen + plain do call('STRLEN', keys[at]) end
+end
+if pcall(lookAtStrings) then plain = unseen + plain else plain = unseen end
+for at = plain + 1, unseen + known do look(at) end
 
 local tail = tonumber(ARGV[20])
 local collected = tonumber(ARGV[24])
@@ -158,7 +169,7 @@ for index = unseen + known + 1, count do
   if isSame and kind == 'string' then
     local data = ARGV[tail + 3]
     if values == 0 then
-      local _, _, _, start, stop = unpackStruct('${PLAN_FORMAT}', plan, (index - 1) * ${PLAN_BYTES} + 1)
+      local _, _, _, start, stop = struct.unpack('${PLAN_FORMAT}', plan, (index - 1) * ${PLAN_BYTES} + 1)
       data = sub(record, start, stop)
     end
     isSame = call('GET', key) == data
@@ -222,15 +233,14 @@ local floor = ARGV[7] ~= '' and ARGV[7] or head[6] or '0'
 call('HSET', HEAD, 'epoch', epoch, 'offset', ARGV[4], 'token', ARGV[2], 'now', ARGV[5], 'run', ARGV[8], 'floor', floor,
   'bytes', string.format('%.0f', bytes), 'mark', string.format('%.0f', mark))
 
-local heads, index, values, gone, length, set = {}, {}, {}, {}, 0, 0
+local heads, index, values, length, set = {}, {}, {}, 0, 0
 local function flush()
   if length > 0 then
     call('HSET', HEADS, unpack(heads, 1, length))
     call('ZADD', INDEX, unpack(index, 1, length))
   end
   if set > 0 then call('MSET', unpack(values, 1, set)) end
-  if #gone > 0 then call('UNLINK', unpack(gone)) end
-  length, set, gone = 0, 0, {}
+  length, set = 0, 0
 end
 local function fields(command, key, first, total)
   for from = first, first + total - 1, 2000 do
@@ -239,35 +249,47 @@ local function fields(command, key, first, total)
 end
 for _, key in ipairs(strings) do call('UNLINK', key) end
 
-for at = 1, count do
-  local key = keys[base + at]
-  local kind, headStart, headStop, start, stop, expiry, offset = unpackStruct('${PLAN_FORMAT}', plan, (at - 1) * ${PLAN_BYTES} + 1)
-  heads[length + 1] = key
-  heads[length + 2] = sub(record, headStart, headStop)
-  index[length + 1] = offset
-  index[length + 2] = key
-  length = length + 2
-  if kind == 1 then
-    local value = start > 0 and sub(record, start, stop) or ARGV[stop]
-    if expiry > 0 then
-      call('SET', key, value, 'PXAT', ARGV[expiry])
-    else
-      values[set + 1] = key
-      values[set + 2] = value
-      set = set + 2
-    end
-  elseif kind == 5 then
-    gone[#gone + 1] = key
-  elseif kind ~= 0 then
-    if kind ~= 4 then
+local function other(op, key, start, stop, expiry)
+  if op == 5 then
+    call('UNLINK', key)
+  elseif op ~= 0 then
+    if op ~= 4 then
       fields('HSET', key, start + 1, stop)
       fields('HDEL', key, start + 1 + stop, tonumber(ARGV[start]))
     end
     if expiry > 0 then call('PEXPIREAT', key, ARGV[expiry]) else call('PERSIST', key) end
   end
-  if length >= 4000 then flush() end
 end
-flush()
+
+-- The plan of so many keys is read in one call, and they are written in one call of each command.
+for first = 1, count, ${CHUNK} do
+  local size = math.min(${CHUNK}, count - first + 1)
+  local spots = {struct.unpack(string.rep('${PLAN_FORMAT}', size), plan, (first - 1) * ${PLAN_BYTES} + 1)}
+  local spot = 1
+  for at = base + first, base + first + size - 1 do
+    local key, op, start = keys[at], spots[spot], spots[spot + 3]
+    heads[length + 1] = key
+    heads[length + 2] = sub(record, spots[spot + 1], spots[spot + 2])
+    index[length + 1] = spots[spot + 6]
+    index[length + 2] = key
+    length = length + 2
+    if op ~= 1 then
+      other(op, key, start, spots[spot + 4], spots[spot + 5])
+    else
+      local value = start > 0 and sub(record, start, spots[spot + 4]) or ARGV[spots[spot + 4]]
+      local expiry = spots[spot + 5]
+      if expiry > 0 then
+        call('SET', key, value, 'PXAT', ARGV[expiry])
+      else
+        values[set + 1] = key
+        values[set + 2] = value
+        set = set + 2
+      end
+    end
+    spot = spot + 7
+  end
+  flush()
+end
 
 for table = 1, tables do
   local pairs, removed = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
@@ -308,9 +330,9 @@ return {'appended'}
  * server · 9 incarnation · 10 sequence · 11 '1' who wants the turn · 12 record · 13 plan · 14–17 how many tables, keys expected absent,
  * known, as found · 18 offset of the head decided on · 19 how many fences · 20 where what was found begins · 21 lowest offset that the
  * stream keeps · 22 bytes that it keeps · 23 microseconds that the log's time is ahead of TIME · 24–25 how many keys are collected, how
- * many epochs there were before · lease and number of each fence · of each table: how many words to set, how many to remove, the words ·
+ * many epochs there were before · 26 how many of the known, which come first, are plain strings · lease and number of each fence · of each table: how many words to set, how many to remove, the words ·
  * the keys collected · `FIRST ID` of each epoch before · of each key as found: type, expiry in ms or '', how many values, the values ·
  * what the plan refers to.
  * Returns a word, and what `answerOfReply` makes of the rest.
  */
-export const APPEND_SCRIPT = `${READ_HEAD}${RECORDS_AFTER}${LOOK}${EXPECT}${WRITE}`;
+export const APPEND_SCRIPT = `${REPLICATE_EFFECTS}${READ_HEAD}${RECORDS_AFTER}${LOOK}${EXPECT}${WRITE}`;

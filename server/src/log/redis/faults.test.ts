@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { LatchkeyError } from '@latchkey/client';
+import { FaultProxy } from '../../../../test/support/fault-proxy.ts';
 import { redisPrograms, startRedis } from '../../../../test/support/redis.ts';
 import { openRedisStore } from './store.ts';
 import { persistently, placeOf, storeWorld, UP_MS, until } from './store-world.fixture.ts';
@@ -164,15 +165,21 @@ for (const { path: program, version } of redisPrograms()) {
   });
 }
 
-test('a Redis that hangs is given up after its time, and asked anew', async (t) => {
+test('a Redis that hangs is given up after its time, and what it was asked before then is not done later', async (t) => {
   const world = await storeWorld(t);
-  const writer = await world.open();
+  const proxy = await FaultProxy.start(world.redis.port);
+  t.after(() => proxy.close());
+  const writer = await world.open({ url: proxy.url.replace('http:', 'redis:') });
   const request = await writer.request([{ key: 'a' }]);
+  // The server does not hear that the connection ended.
+  proxy.set({ kind: 'half-open' });
   world.redis.pause();
   await assert.rejects(writer.append(request), is('not-ready'));
   world.redis.resume();
-  // By now it is too old, as the first one was when it was taken out of the socket.
+  // By now it is too old, as the first one is where that was taken from the socket.
   assert.equal((await persistently(() => writer.store.append(request))).kind, 'untimely');
+  const clients = String(await world.redis.command('CLIENT', 'LIST'));
+  assert.equal(clients.split('\n').filter((line) => line.includes(' name=latchkey-log ')).length, 1, clients);
   assert.equal((await writer.put({ key: 'a' })).kind, 'appended');
   assert.equal((await writer.store.head()).offset, 1);
 });

@@ -1,6 +1,8 @@
 /* Leases and the register of a rebuild. Time is the server's, ahead by so many microseconds, and never a native expiry. */
 
-const TIME = `
+import { REPLICATE_EFFECTS } from './append-script.ts';
+
+const TIME = `${REPLICATE_EFFECTS}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + math.floor(tonumber(ARGV[1]) / 1000)
 `;

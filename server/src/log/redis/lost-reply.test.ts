@@ -133,6 +133,7 @@ test('whenever the connection is cut or killed, each append is carried out exact
       else proxy.cutWithin(() => random.between(0, 3));
       await sleep(random.between(0, 60));
       proxy.heal();
+      await persistently(() => through.store.up(UP_MS));
     }
   })();
   for (let index = 0; index < 60; index += 1) {

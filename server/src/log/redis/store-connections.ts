@@ -3,7 +3,8 @@
  * Stands between the store and the connections, and translates what goes wrong, once. It repeats nothing but a script that the
  * server did not know.
  *
- * Invariant: `runId` is of the server that `commands` is connected to, and both are connected to one server, or reading is refused.
+ * Invariant: `runId` is of the server that commands go to, and both are connected to one server, or reading is refused. When a
+ * connection for commands is up, nothing that was sent over the one before is still carried out.
  */
 import { LatchkeyError } from '@latchkey/client';
 import { type ConnectionOptions, RedisConnection } from '../../shared/redis/connection.ts';
@@ -28,6 +29,7 @@ export class StoreConnections {
   readonly #commands: RedisConnection;
   readonly #waiting: RedisConnection;
   #runId = '';
+  #commandsId = '';
   #waitingRunId = '';
   #waitingId = '';
 
@@ -137,10 +139,29 @@ export class StoreConnections {
   }
 
   async #prepareCommands(client: RawClient): Promise<void> {
+    const before = { runId: this.#runId, id: this.#commandsId };
     this.#runId = await this.#primaryRunId(this.#commands, client);
-    const args = ['EVAL', REHEARSAL.text, '1', this.#options.rehearsalKey];
-    const refused = listOfReply(await this.#commands.sendOn(client, args)).flatMap((name) => textOfReply(name) ?? []);
+    const [, id, list] = await Promise.all([
+      before.runId === this.#runId ? this.#end(client, before.id) : undefined,
+      this.#commands.sendOn(client, ['CLIENT', 'ID']),
+      this.#commands.sendOn(client, ['EVAL', REHEARSAL.text, '1', this.#options.rehearsalKey]),
+    ]);
+    this.#commandsId = textOfReply(id) ?? '';
+    const refused = listOfReply(list).flatMap((name) => textOfReply(name) ?? []);
     if (refused.length > 0) throw commandsRefused(refused, this.#options.place);
+  }
+
+  /**
+   * What was sent before may still lie unread at the server or on the way to it. It must not be carried out any more: where it is
+   * sent again and refused, its sender decides anew, and would have it done twice.
+   */
+  async #end(client: RawClient, id: string): Promise<void> {
+    try {
+      await this.#commands.sendOn(client, ['CLIENT', 'KILL', 'ID', id]);
+    } catch (error) {
+      // It had ended, or this user may not end it.
+      if (!RedisConnection.isAnswer(error)) throw error;
+    }
   }
 
   async #prepareWaiting(client: RawClient): Promise<void> {

@@ -48,7 +48,8 @@ type TablePage = Awaited<ReturnType<RedisStore['refillTables']>>;
 type Registered = Awaited<ReturnType<RedisStore['register']>>;
 
 const BOUNDS: StreamBounds = { changesMax: 1_000_000, bytesMax: 256 * 1024 * 1024 };
-const TABLE_PAGE = '200';
+/** Entries of a page of a table; dead letters hold whole messages. */
+const tablePage = (table: TableName) => (table === 'deadLetters' ? '10' : '500');
 /** What a key is tried with, to learn whether the ACL lets this user have it. */
 const TRY_SCRIPT = 'return 1';
 
@@ -178,7 +179,7 @@ class ConnectedStore implements RedisStore {
   refillTables(cursor: string | undefined): Promise<TablePage> {
     return this.#redis.guarded('reading the tables', async () => {
       const [table = TABLE_NAMES[0], from = '0'] = (cursor?.split(' ') ?? []) as [TableName?, string?];
-      const reply = await this.#redis.send(['HSCAN', this.#names.tables[table], from, 'COUNT', TABLE_PAGE]);
+      const reply = await this.#redis.send(['HSCAN', this.#names.tables[table], from, 'COUNT', tablePage(table)]);
       const [place, list] = listOfReply(reply);
       const words = listOfReply(list).map(bytesOfReply);
       const writes: TableWrite[] = [];

@@ -85,6 +85,10 @@ export class Writer {
     };
   }
 
+  knows(key: string): boolean {
+    return this.#known.has(key);
+  }
+
   async put(...wishes: readonly Wish[]): Promise<AppendAnswer> {
     return this.append(await this.request(wishes));
   }
