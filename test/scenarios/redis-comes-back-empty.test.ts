@@ -48,9 +48,12 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     await watch.named('synced');
     await redis.restart({ withData: false });
     await untilApplied(two, { op: 'put', key: 'new', value: 2 });
-    await watch.named('reset');
+    await watch.until('the new write', ({ data }) => JSON.parse(data).key === 'new');
     const values = await untilAgree(nodes, (each) => 'new' in each);
     assert.deepEqual(values, { kept: { x: 1 }, new: 2, row: 7, short: 's' });
+    const folded = new Map<unknown, unknown>();
+    for (const { key, op, value } of watch.changes) op === 'remove' ? folded.delete(key) : folded.set(key, value);
+    assert.deepEqual(Object.fromEntries(folded), values, 'a watcher has them too');
     assert.equal(await redis.command('GET', 'kept'), '{"x":1}');
     assert.ok(Number(await redis.command('TTL', 'short')) > 2000);
     const [late] = await sendCommands(one.url, [{ op: 'put', key: 'gone', value: 2, updated: '2026-01-01T12:00:00Z' }]);

@@ -234,7 +234,8 @@ export class RedisLog implements Log {
     await Promise.race([this.#aligned.promise, failed.promise, waited(START_MS, signal)]);
     this.#onRefused = undefined;
     failed.promise.catch(() => undefined);
-    if (this.#isAligned) await this.settleDue();
+    // Others may write so much that this node comes to nothing of its own for long: then it is done while it serves.
+    if (this.#isAligned) await Promise.race([this.settleDue(), waited(START_MS, signal)]);
   }
 
   /** While it starts: what makes going on useless. */
