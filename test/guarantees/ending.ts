@@ -7,7 +7,7 @@ import type { ServerProcess } from '../support/server-process.ts';
 import { END_KEYS } from './cast.ts';
 import type { Watcher } from './watchers.ts';
 
-export const CATCH_UP_TIMEOUT_MS = 30_000;
+export const CATCH_UP_TIMEOUT_MS = 60_000;
 
 export type Entries = ReadonlyMap<string, WireChange & { readonly expires?: string }>;
 

@@ -88,7 +88,7 @@ async function startNode(setting: Setting, planted?: BugName): Promise<Node> {
 }
 
 /** A lease of what is due outlives a node that was killed. */
-const DUE_TIMEOUT_MS = 30_000;
+const DUE_TIMEOUT_MS = 60_000;
 
 /** Resolves with the last version when nothing changes by itself any more, and every watcher has been told everything. */
 async function comeToRest(

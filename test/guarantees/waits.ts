@@ -1,7 +1,7 @@
 /** Waits for what a fault needs or causes, each with an end. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const BITE_TIMEOUT_MS = 20_000;
+export const BITE_TIMEOUT_MS = 60_000;
 const POLL_MS = 5;
 
 export async function until(

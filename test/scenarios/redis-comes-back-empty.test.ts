@@ -2,12 +2,30 @@
 // if nothing had happened, and never write what was there before.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { get, put, sendCommands } from '../support/http-client.ts';
+import { ask, get, put, sendCommands } from '../support/http-client.ts';
 import { startRedis } from '../support/redis.ts';
 import { startNodes, untilAgree, untilApplied, untilReady } from '../support/redis-nodes.ts';
 import { SseClient } from '../support/sse-client.ts';
 
 const WAIT = { LATCHKEY_LOG_REBUILD_WAIT: '1s' };
+
+/** As a source with offsets of its own; resolves with the status. */
+async function sendRow(
+  url: string,
+  { expected, next, value }: { readonly expected?: string; readonly next: string; readonly value: number },
+): Promise<number> {
+  const { status } = await ask(`${url}/v1/commands`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'latchkey-source': 'rows/0',
+      ...(expected === undefined ? {} : { 'latchkey-expected-offset': expected }),
+      'latchkey-next-offset': next,
+    },
+    body: JSON.stringify([{ op: 'put', key: 'row', value }]),
+  });
+  return status;
+}
 
 describe('a Redis that comes back without its data, unnoticed by the Redis sinks of Kafka Connect and Debezium', () => {
   test('is noticed: watchers are told reset, every node begins anew, and what is written then is all that is there', async (t) => {
@@ -41,7 +59,7 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
       { op: 'put', key: 'gone', value: 1, updated: '2026-01-01T00:00:00Z' },
       { op: 'remove', key: 'gone', updated: '2026-01-02T00:00:00Z' },
     ]);
-    await put(two.url, 'row', 7, '', { 'latchkey-source': 'rows/0', 'latchkey-next-offset': '8' });
+    assert.equal(await sendRow(two.url, { value: 7, next: '8' }), 200);
     await untilAgree(nodes, (values) => 'row' in values);
     const watch = await SseClient.open(`${two.url}/v1/watch`);
     t.after(() => watch.close());
@@ -58,8 +76,8 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     assert.ok(Number(await redis.command('TTL', 'short')) > 2000);
     const [late] = await sendCommands(one.url, [{ op: 'put', key: 'gone', value: 2, updated: '2026-01-01T12:00:00Z' }]);
     assert.equal(late?.outcome, 'late', 'the tombstone still protects the key');
-    const again = await put(one.url, 'row', 8, '', { 'latchkey-source': 'rows/0', 'latchkey-next-offset': '8' });
-    assert.equal(again.status, 409, 'the row was taken before');
+    assert.equal(await sendRow(one.url, { value: 7, next: '8' }), 409, 'the row was taken before');
+    assert.equal(await sendRow(one.url, { value: 8, expected: '8', next: '9' }), 200);
     await untilReady(...nodes);
   });
 });

@@ -4,7 +4,7 @@ import type { Command, Outcome } from '@latchkey/client';
 import { ask, sendCommands } from './http-client.ts';
 import { type Scope, ServerProcess } from './server-process.ts';
 
-const WAIT_MAX_MS = 30_000;
+const WAIT_MAX_MS = 60_000;
 const POLL_MS = 10;
 
 /** Resolves when it is ready. It ends with the scope. */
