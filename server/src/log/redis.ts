@@ -104,7 +104,7 @@ export class RedisLog implements Log {
     const replica = new Replica({
       view,
       onUnfit: (error) => this.#unfit(error),
-      onFit: () => this.#told(undefined),
+      onFit: () => this.#fit(),
       onForeign: () => this.#deciding.reload(),
     });
     const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#patience.begin() });
@@ -182,7 +182,7 @@ export class RedisLog implements Log {
   async settleDue(): Promise<void> {
     this.#wake();
     while (this.#running !== undefined) await this.#running;
-    await this.#replica.applied();
+    await this.#replica.tried();
   }
 
   close(): Promise<void> {
@@ -202,8 +202,8 @@ export class RedisLog implements Log {
     this.#stop.abort();
     this.#aligned.resolve();
     await this.#options.store.close();
-    await this.#following;
-    await this.#replica.close();
+    // Whoever applies records of others may wait for a view that is full.
+    await Promise.all([this.#following, this.#replica.close()]);
     await this.view.close();
   }
 
@@ -212,6 +212,7 @@ export class RedisLog implements Log {
     this.#pump.giveUp(unsure(this.#failure));
     this.#jobs.refuseAll(this.#failure ?? closing());
     this.#stop.abort();
+    void this.#replica.close();
   }
 
   async #start(): Promise<void> {
@@ -255,7 +256,7 @@ export class RedisLog implements Log {
         await this.#stumble(error);
       }
       // Whoever is answered then may submit again at once.
-      if (!this.#hasWork) await this.#replica.applied();
+      if (!this.#hasWork) await this.#replica.tried();
     }
     // In the turn in which there was nothing more: a batch that comes after it begins anew.
     this.#running = undefined;
@@ -264,6 +265,8 @@ export class RedisLog implements Log {
 
   get #hasWork(): boolean {
     if (this.#stop.signal.aborted) return false;
+    // A view that lags behind the log is nothing to decide on.
+    if (this.#replica.isUnfit) return false;
     return this.#pump.hasWork || !(this.#isAligned || this.#isClosing);
   }
 
@@ -349,6 +352,12 @@ export class RedisLog implements Log {
     this.#failure = new LatchkeyError('storage-full', message, { retryAfter: 5, cause: error });
     this.#jobs.refuseAll(this.#failure);
     for (const listener of this.#unfitListeners) listener();
+  }
+
+  #fit(): void {
+    this.#failure = undefined;
+    this.#options.logger.info({}, 'log redis: the view of this node goes on');
+    setImmediate(() => this.#wake());
   }
 
   /** What a write failed with; undefined: one succeeded. */

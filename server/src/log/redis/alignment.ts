@@ -97,12 +97,11 @@ export class Alignment {
     const { replica, store } = this.#options;
     for (;;) {
       const records = await store.tail(replica.head, { waitMs: 1, bytesMax: READ_BYTES });
-      if (records === 'behind') {
+      if (records !== 'behind' && records.length === 0) return true;
+      if (records === 'behind' || (await replica.foreign(records)) === 'gap') {
         await this.#refill.run();
         return false;
       }
-      if (records.length === 0) return true;
-      if ((await replica.foreign(records)) === 'gap') return false;
     }
   }
 
