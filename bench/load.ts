@@ -103,24 +103,31 @@ export async function closedLoop(
   return { count: answered * weight, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Sends at a fixed rate, without waiting for answers to go on; resolves when all were answered. */
-export async function openLoop(port: number, perSecond: number, seconds: number, request: () => Buffer): Promise<Load> {
-  const free: Connection[] = [];
-  const answers: Promise<void>[] = [];
+/** Sends at a fixed rate, without waiting for answers to go on; resolves with how many it were. */
+export async function paced(perSecond: number, seconds: number, send: () => void): Promise<number> {
   const started = performance.now();
   const total = Math.round(perSecond * seconds);
   await new Promise<void>((done) => {
     let sent = 0;
     const timer = setInterval(() => {
       const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * perSecond));
-      for (; sent < due; sent += 1) {
-        const connection = free.pop() ?? new Connection(port);
-        answers.push(connection.request(request()).then(() => void free.push(connection)));
-      }
+      for (; sent < due; sent += 1) send();
       if (sent < total) return;
       clearInterval(timer);
       done();
     }, 1);
+  });
+  return total;
+}
+
+/** As `paced` with requests over HTTP; resolves when all were answered. */
+export async function openLoop(port: number, perSecond: number, seconds: number, request: () => Buffer): Promise<Load> {
+  const free: Connection[] = [];
+  const answers: Promise<void>[] = [];
+  const started = performance.now();
+  const total = await paced(perSecond, seconds, () => {
+    const connection = free.pop() ?? new Connection(port);
+    answers.push(connection.request(request()).then(() => void free.push(connection)));
   });
   await Promise.all(answers);
   for (const connection of free) connection.close();

@@ -9,6 +9,7 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
+import { redisPubsubLatency } from './redis-pubsub-latency.ts';
 import { resp } from './resp.ts';
 import { resume } from './resume.ts';
 import { shortAbsence } from './short-absence.ts';
@@ -28,6 +29,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'idle', measure: idle },
   { name: 'reads', measure: reads },
   { name: 'resp', measure: resp },
+  { name: 'redis-pubsub-latency', measure: redisPubsubLatency },
   { name: 'snapshot', measure: snapshot },
   { name: 'resume', measure: resume },
   { name: 'start', measure: start },

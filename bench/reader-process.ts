@@ -75,7 +75,7 @@ class Sample {
   take(text: string, nanos: bigint): void {
     sampledBytes += text.length;
     const whole = this.#rest + text;
-    const end = this.#transport === 'sse' ? whole.lastIndexOf('\n\n') + 2 : framesEnd(whole);
+    const end = this.#endOf(whole);
     if (end < 2) {
       this.#rest = whole;
       return;
@@ -85,6 +85,11 @@ class Sample {
       sampledEvents += 1;
       if (match[1] !== undefined) latencies.push(Number(nanos - BigInt(match[1])) / 1000);
     }
+  }
+
+  #endOf(whole: string): number {
+    if (this.#transport === 'websocket') return framesEnd(whole);
+    return whole.lastIndexOf(this.#transport === 'sse' ? '\n\n' : '\r\n') + 2;
   }
 }
 

@@ -1,6 +1,6 @@
-/** The bytes that open a watch over a raw socket. */
+/** The bytes that open a watch, or a subscription to a Redis, over a raw socket. */
 
-export type Transport = 'sse' | 'websocket';
+export type Transport = 'sse' | 'websocket' | 'pubsub';
 
 const LONG_LENGTH = 126;
 
@@ -18,8 +18,9 @@ export function getRequest(path: string, headers: string): Buffer {
   return Buffer.from(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n`);
 }
 
-/** What is sent first. A WebSocket then says by a frame what it watches. */
+/** What is sent first. A WebSocket then says by a frame what it watches; of a subscription `path` is the channel. */
 export function watchRequest(transport: Transport, path: string): Buffer {
+  if (transport === 'pubsub') return Buffer.from(`SUBSCRIBE ${path}\r\n`);
   if (transport === 'sse') return getRequest(path, 'accept: text/event-stream\r\n');
   const upgrade = 'connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n';
   return getRequest(path, `${upgrade}sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n`);

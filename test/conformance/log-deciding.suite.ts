@@ -113,6 +113,14 @@ export function decidingPromises(suite: LogSuite): void {
       const before = found(suite, 'k');
       suite.probe.clock.advance(2000);
       assert.equal(await code(submit(suite.log, [put('x', 1)], { ifUnchanged: [before] })), 'conflict');
+      await submit(suite.log, [put('k', 2, { ttlMicros: SECOND })]);
+      suite.probe.clock.advance(2000);
+      const expired = found(suite, 'k');
+      assert.equal(expired.isLive, false);
+      // Deciding on it makes a change of its end.
+      await one(suite.log, { op: 'read', key: 'k' });
+      assert.equal(suite.log.view.get('k')?.op, 'remove');
+      await submit(suite.log, [put('x', 1)], { ifUnchanged: [expired] });
     });
 
     suite.each('of many that read the same, one is decided', async () => {

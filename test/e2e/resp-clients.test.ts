@@ -1,7 +1,9 @@
 /** Clients that users have, unmodified, against the gateway. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { WatchError } from '@redis/client';
 import { Redis } from 'ioredis';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { connectRedis, startResp } from '../support/resp-server.ts';
 import type { Scope } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
@@ -16,6 +18,13 @@ function ioredis(port: number, scope: Scope, options = {}): Redis {
 /** Resolves with what `listen` hands over first. */
 function first<T>(listen: (take: (value: T) => void) => void): Promise<T> {
   return new Promise((resolve) => listen(resolve));
+}
+
+/** Resolves when the client is back behind it. */
+async function cutOff(client: { once(event: 'ready', listener: () => void): unknown }, proxy: FaultProxy) {
+  const back = first<void>((take) => client.once('ready', () => take()));
+  proxy.cut();
+  await back;
 }
 
 describe('node-redis', () => {
@@ -50,6 +59,46 @@ describe('node-redis', () => {
       await client.set('seen', '1');
       assert.equal(await heard, 'hello');
       assert.equal(await events, 'seen');
+    });
+  }
+
+  for (const RESP of [2, 3] as const) {
+    it(`is told by WATCH what others changed, in RESP${RESP}`, async (t) => {
+      const { port } = await startResp(t);
+      const client = await connectRedis(port, t, { RESP });
+      const other = await connectRedis(port, t, { RESP });
+      await client.watch(['a', 'b']);
+      await client.multi().set('a', '1').exec();
+      await client.watch('a');
+      await other.set('a', '2');
+      await assert.rejects(client.multi().set('a', '3').exec(), WatchError);
+      assert.equal(await client.get('a'), '2');
+      await client.watch('a');
+      await other.set('a', '4');
+      await client.unwatch();
+      assert.deepEqual([...(await client.multi().get('a').exec())], ['4']);
+    });
+
+    it(`goes on over cut connections, subscriptions too, in RESP${RESP}`, async (t) => {
+      const { port } = await startResp(t);
+      const proxy = await FaultProxy.start(port);
+      t.after(() => proxy.close());
+      const socket = { reconnectStrategy: () => 10 };
+      const client = await connectRedis(proxy.port, t, { RESP, socket });
+      const subscriber = await connectRedis(proxy.port, t, { RESP, socket });
+      const publisher = await connectRedis(port, t);
+      let hear: (message: string) => void = () => undefined;
+      await subscriber.subscribe('round', (message) => hear(message));
+      for (const round of ['1', '2', '3']) {
+        if (round !== '1') await Promise.all([cutOff(client, proxy), cutOff(subscriber, proxy)]);
+        const heard = first<string>((take) => {
+          hear = take;
+        });
+        while ((await publisher.publish('round', round)) === 0) await subscriber.ping().catch(() => undefined);
+        assert.equal(await heard, round);
+        await client.set('round', round);
+        assert.equal(await publisher.get('round'), round);
+      }
     });
   }
 
@@ -104,6 +153,35 @@ describe('ioredis', () => {
     await subscriber.psubscribe('__keyspace@0__:*');
     await client.del('a');
     assert.deepEqual(await heard, ['__keyspace@0__:*', '__keyspace@0__:a', 'del']);
+  });
+});
+
+describe('ioredis with others beside it', () => {
+  it('is told by WATCH what they changed', async (t) => {
+    const { port } = await startResp(t);
+    const client = ioredis(port, t);
+    const other = ioredis(port, t);
+    await client.watch('a');
+    assert.deepEqual(await client.multi().set('a', '1').exec(), [[null, 'OK']]);
+    await client.watch('a');
+    await other.set('a', '2');
+    assert.equal(await client.multi().set('a', '3').exec(), null);
+    assert.equal(await client.get('a'), '2');
+  });
+
+  it('goes on over cut connections, subscriptions too', async (t) => {
+    const { port } = await startResp(t);
+    const proxy = await FaultProxy.start(port);
+    t.after(() => proxy.close());
+    const client = ioredis(proxy.port, t, { retryStrategy: () => 10, maxRetriesPerRequest: null });
+    const publisher = ioredis(port, t);
+    await client.subscribe('round');
+    for (const round of ['1', '2', '3']) {
+      if (round !== '1') await cutOff(client, proxy);
+      const heard = first<string>((take) => client.once('message', (_channel, message: string) => take(message)));
+      while ((await publisher.publish('round', round)) === 0) await client.ping().catch(() => undefined);
+      assert.equal(await heard, round);
+    }
   });
 });
 

@@ -69,8 +69,8 @@ describe('a source redis-pubsub on a running server', { timeout: 120_000 }, () =
 
   test('takes what is published at the server’s own Redis port, where its values are plain keys', async (t) => {
     const port = await freePort();
-    const args = ['--resp', `127.0.0.1:${port}`];
-    const server = await ServerProcess.start({ args, env: sourceOn('resp', { validate: true }) }, t);
+    const args = ['--preset', 'kvupdater', '--log', 'local', '--resp', `127.0.0.1:${port}`];
+    const server = await ServerProcess.start({ args }, t);
     if (!(await followChain(t, server, port))) return;
     const reader = createClient({ url: `redis://127.0.0.1:${port}` });
     await reader.connect();

@@ -164,6 +164,17 @@ describe('the Redis port', () => {
     assert.equal(await talk.say('SET', 'a', '1'), '+OK\r\n');
   });
 
+  it('keeps a bounded number of watched keys for a connection, and goes on', async (t) => {
+    const { port } = await startResp(t);
+    const talk = await RespTalk.open(port, t);
+    const keys = Array.from({ length: 10_001 }, (_value, index) => `k${index}`);
+    assert.match(await talk.say('WATCH', ...keys), /^-ERR a connection watches at most 10000 keys/);
+    assert.match(await talk.say('WATCH', 'other'), /^-ERR a connection watches at most 10000 keys/);
+    assert.equal(await talk.say('WATCH', 'k1'), '+OK\r\n');
+    assert.equal(await talk.sayRaw(Buffer.from('MULTI\r\nSET k1 1\r\nEXEC\r\n')), '+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n');
+    assert.equal(await talk.say('WATCH', 'other'), '+OK\r\n');
+  });
+
   it('has lost nothing of what it answered when it is killed in the middle of a pipeline', async (t) => {
     const port = await freePort();
     const server = await ServerProcess.start({ args: ['--resp', String(port)] }, t);

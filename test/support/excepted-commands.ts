@@ -46,6 +46,12 @@ export const EXCEPTED: readonly Excepted[] = [
     why: 'the Redis of that file is in a cluster',
     instead: 'latchkey config check --preset kvupdater --config config.py',
   },
+  {
+    page: 'docs/coming-from-kvupdater.md',
+    command: 'latchkey serve --preset kvupdater --log local --resp 127.0.0.1:6379',
+    why: TAKEN,
+    instead: 'latchkey serve --preset kvupdater --log local --resp 127.0.0.1:0',
+  },
   { page: 'docs/coming-from-kvupdater.md', command: 'latchkey watch weather', why: QUIET, instead: WATCH },
   { page: 'docs/coming-from-redis-cache-sync.md', command: 'npm install', why: CI },
   {

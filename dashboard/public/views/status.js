@@ -43,7 +43,7 @@ const PLOTS = [
 /** Asked every two seconds: what is younger is as young as it gets. */
 const FRESH_MS = 4000;
 /** Fields of a source or sink that have columns of their own. */
-const KNOWN = new Set(['name', 'kind', 'ready', 'reason']);
+const KNOWN = new Set(['name', 'kind', 'ready', 'reason', 'notice', 'lastGap']);
 
 export class StatusView {
   title = 'Status';
@@ -207,7 +207,7 @@ function partTable(title, parts, noneText) {
           ? number.format(part[name])
           : previewText({ kind: 'json', value: part[name] }, 60).replace(/^"|"$/g, ''),
     ),
-    part.reason ?? '',
+    part.reason ?? part.notice ?? '',
   ]);
   return section(title, ['Name', 'Kind', 'State', ...more, 'Reason'], rows, noneText);
 }

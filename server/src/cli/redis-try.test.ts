@@ -21,3 +21,29 @@ test('config check --connect asks the Redis of each sink, and says which one is 
   assert.equal(gone.code, 6);
   assert.match(gone.stderr, /sinks notify: redis:\/\/127\.0\.0\.1:\d+ can't be reached/);
 });
+
+test('config check --connect asks the Redis of each source, but not this process itself, and reads its template', async (t) => {
+  const redis = await startRedis(t);
+  const sourceOn = (url: string, key = 'k:{id}') => ({
+    name: `on-${url.slice(0, 4)}`,
+    ...{ kind: 'redis-pubsub', url, channels: ['c'], format: { kind: 'json', key } },
+  });
+  const checkSources = (...sources: readonly object[]) =>
+    runLatchkey(['config', 'check', '--connect'], {
+      env: {
+        LATCHKEY_SOURCES: JSON.stringify(sources),
+        LATCHKEY_RESP: '{"listen":"127.0.0.1:0"}',
+        LATCHKEY_HTTP_PORT: '0',
+      },
+    });
+  const good = await checkSources(sourceOn(redis.url), sourceOn('resp'));
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stderr, /sources on-redi: redis:\/\/127\.0\.0\.1:\d+ answers/);
+  assert.doesNotMatch(good.stderr, /on-resp/);
+  const gone = await checkSources(sourceOn(`redis://127.0.0.1:${await freePort()}`));
+  assert.equal(gone.code, 6);
+  assert.match(gone.stderr, /sources on-redi: redis:\/\/127\.0\.0\.1:\d+ can't be reached/);
+  const bad = await checkSources(sourceOn(redis.url, 'k:{id'));
+  assert.equal(bad.code, 2);
+  assert.match(bad.stderr, /sources\[0\]\.format of the source on-redi: .*k:\{id/);
+});

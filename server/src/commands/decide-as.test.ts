@@ -59,3 +59,11 @@ test('what is found gone is removed for the reason that is known of it', () => {
     assert.equal(log.submit(observe).outcome, 'duplicate');
   }
 });
+
+test('what passed its expiry after it was read has expired', () => {
+  const log = new ReferenceLog();
+  log.submit(put('a', '1'));
+  const found = { kind: 'json', data: '1' } as const;
+  assert.equal(log.submit({ op: 'observe', key: 'a', found, expires: log.now }).outcome, 'applied');
+  assert.equal(log.entry('a').reason, 'expired');
+});

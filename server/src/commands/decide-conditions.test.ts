@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Payload } from '../shared/change.ts';
-import type { KeyCommand, Outcome } from './command.ts';
+import type { ExpireCommand, KeyCommand, Outcome } from './command.ts';
 import { at, EPOCH, expire, merge, put, ReferenceLog, remove, SECOND, START } from './reference-log.fixture.ts';
 
 const told = (log: ReferenceLog, ...commands: readonly KeyCommand[]): Outcome['outcome'] =>
@@ -53,6 +53,53 @@ describe('conditions', () => {
     assert.equal(told(log, merge('a', '{}', { ifAbsent: true })), 'applied');
     log.submit(remove('a'));
     assert.equal(told(log, put('a', '4', { ifAbsent: true })), 'applied');
+  });
+
+  test('an expiry moves only from and to where it may, and an entry whose time has passed by then is removed', () => {
+    const log = new ReferenceLog();
+    const move = (seconds: number, conditions: Partial<ExpireCommand>) =>
+      told(log, { op: 'expire', key: 'a', ttlMicros: seconds * SECOND, ...conditions });
+    assert.equal(move(10, { ifTimed: false }), 'conflict');
+    log.submit(put('a', '1'));
+    assert.equal(move(10, { ifTimed: true }), 'conflict');
+    assert.equal(move(10, { ifMoves: 'later' }), 'conflict', 'none so far is later than any');
+    assert.equal(move(10, { ifTimed: false }), 'applied');
+    assert.equal(move(20, { ifTimed: false }), 'conflict');
+    assert.equal(move(5, { ifMoves: 'later' }), 'conflict');
+    assert.equal(move(10, { ifMoves: 'later' }), 'conflict', 'the same is no move');
+    assert.equal(move(20, { ifMoves: 'later', ifTimed: true }), 'applied');
+    assert.equal(move(30, { ifMoves: 'earlier' }), 'conflict');
+    assert.equal(log.entry('a').expires, log.now + 20 * SECOND);
+    assert.equal(move(0, { ifMoves: 'later' }), 'conflict');
+    assert.equal(move(-1, { ifMoves: 'earlier' }), 'applied');
+    assert.equal(log.entry('a').reason, 'deleted');
+  });
+
+  test('a moment of expiry is kept as it is, whenever it is decided on', () => {
+    const log = new ReferenceLog();
+    const expires = START + 7 * SECOND + 1;
+    log.now += SECOND;
+    log.submit({ op: 'put', key: 'a', value: { kind: 'json', data: '1' }, expires });
+    assert.equal(log.entry('a').expires, expires);
+    log.submit({ op: 'expire', key: 'a', ttlMicros: null, expires: expires + 1 });
+    assert.equal(log.entry('a').expires, expires + 1);
+    log.submit({ op: 'put', key: 'a', value: { kind: 'json', data: '2' }, expires: START });
+    assert.equal(log.entry('a').expires, log.now + 1, 'one that has passed is as good as now');
+    log.now += 1;
+    assert.equal(told(log, put('a', '3', { ifPresent: true })), 'conflict');
+  });
+
+  test('a member that must not be there yet is a conflict where it is, whatever its value', () => {
+    const log = new ReferenceLog();
+    const add = (name: string) =>
+      log.submit({ op: 'merge', key: 'a', patch: `{"${name}":"new"}`, ifFlat: true, ifNoMember: name });
+    assert.equal(add('x').outcome, 'applied');
+    assert.deepEqual(add('x'), { outcome: 'conflict', entry: log.entry('a') });
+    assert.equal(add('y').outcome, 'applied');
+    log.submit(put('a', '{"x":null}'));
+    assert.equal(add('x').outcome, 'conflict');
+    log.submit(remove('a'));
+    assert.equal(add('x').outcome, 'applied');
   });
 
   test('conditions are looked at after lateness, so a repeat stays a duplicate', () => {

@@ -181,8 +181,11 @@ function decideObserve(before: Before, command: ObserveCommand, context: DecideC
   return { draft: withExpiry(live, command.expires, context), outcome: { outcome: 'applied' } };
 }
 
-function observedGone(before: Before, { key, reason }: ObserveCommand, context: DecideContext): Answer {
+function observedGone(before: Before, command: ObserveCommand, context: DecideContext): Answer {
   const { live } = before;
+  const { found, key } = command;
+  // What was still there when it was read has passed its expiry since.
+  const reason = found === undefined ? command.reason : 'expired';
   if (live === undefined || reason === undefined) return decideRemove(before, { op: 'remove', key }, context);
   return applied(before, {}, { ...expiredDraft(live, context.now), reason, origin: context.origin });
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loopFaults } from './flow-loops.ts';
-import type { RedisPubsubSettings, RedisSinkSettings } from './flow-settings.ts';
+import type { RedisKeyspaceSettings, RedisPubsubSettings, RedisSinkSettings } from './flow-settings.ts';
+import { DEFAULT_SETTINGS } from './settings.ts';
 
 const place = { url: 'redis://localhost:6379/0', sentinels: [], sentinelName: 'mymaster', caFile: '' };
 const source: RedisPubsubSettings = {
@@ -29,8 +30,12 @@ const sink: RedisSinkSettings = {
 };
 
 const loops = (of: Partial<RedisPubsubSettings>, to: Partial<RedisSinkSettings>, listen = '') =>
-  loopFaults({ resp: { listen, password: '' }, sources: [{ ...source, ...of }], sinks: [{ ...sink, ...to }] })
-    .length === 1;
+  loopFaults({
+    log: DEFAULT_SETTINGS.log,
+    resp: { listen, password: '' },
+    sources: [{ ...source, ...of }],
+    sinks: [{ ...sink, ...to }],
+  }).length === 1;
 
 test('a sink that publishes where a source listens is a loop, in whatever database', () => {
   assert.ok(loops({}, { channel: 'update', payload: 'kvupdater' }));
@@ -53,4 +58,29 @@ test('another channel, another Redis or no channel at all is none', () => {
   assert.ok(!loops({ url: 'redis://other:6379' }, { channel: 'update' }));
   assert.ok(!loops({}, { channel: 'update', url: 'redis://localhost:6380' }));
   assert.ok(!loops({ channels: [], patterns: ['*'] }, { channel: '' }));
+});
+
+test('a source of keys that the log copies to where it follows them is a loop', () => {
+  const loops = (of: Partial<RedisKeyspaceSettings>, logUrl = 'redis://127.0.0.1') =>
+    loopFaults({
+      log: { ...DEFAULT_SETTINGS.log, kind: 'redis', url: logUrl },
+      resp: { listen: '', password: '' },
+      sources: [{ ...keys, ...of }],
+      sinks: [],
+    }).map(({ path }) => path);
+  const keys: RedisKeyspaceSettings = {
+    ...place,
+    name: 'keys',
+    kind: 'redis-keyspace',
+    patterns: ['*'],
+    mode: 'auto',
+    setNotifications: false,
+    keyPrefix: 'copy.',
+  };
+  assert.deepEqual(loops({}), ['sources[0].keyPrefix']);
+  assert.deepEqual(loops({ patterns: ['cop?.*'] }), ['sources[0].keyPrefix']);
+  assert.deepEqual(loops({ patterns: ['cache:*'] }), []);
+  assert.deepEqual(loops({ keyPrefix: '' }), []);
+  assert.deepEqual(loops({}, 'redis://127.0.0.1/1'), []);
+  assert.deepEqual(loops({}, 'redis://127.0.0.1:6380'), []);
 });

@@ -133,7 +133,7 @@ export const sources = many('Where messages come from beside HTTP.', [
     mode: choice(
       ['auto', 'keyevents', 'tracking'],
       'auto',
-      'How it is told of changes: keyspace events, or RESP3 tracking.',
+      'How it is told of changes: keyspace events, RESP3 tracking, or `auto`: tracking where that Redis and user have it.',
     ),
     setNotifications: flag(false, 'Sets `notify-keyspace-events` there where it is not enough, instead of saying so.'),
     keyPrefix,

@@ -63,7 +63,8 @@ export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places
   const asked = mergeLayers(said);
   const presets = presetNames(asked.tree);
   const seed = readSeedSettings({ presets, environment, file, cwd });
-  const layers = [...presetLayers(presets, seed), asked];
+  const isAlone = seed.urlOrigin === undefined && isWithoutRedis(asked.tree);
+  const layers = [...presetLayers(presets, { ...seed, isAlone }), asked];
   const { tree, origins } = mergeLayers(layers);
   const faults: Fault[] = [...fromEnvironment.faults, ...seed.faults];
   const note = (fault: Fault) => faults.push({ origin: originOf(fault.path, origins), ...fault });
@@ -125,6 +126,12 @@ function numberOf(typed: string | undefined): string | number | undefined {
 
 function presetNames(tree: Tree): string[] {
   return Array.isArray(tree.presets) ? tree.presets.filter((name): name is string => typeof name === 'string') : [];
+}
+
+/** `--log local --resp HOST:PORT`, in whatever form. */
+function isWithoutRedis(tree: Tree): boolean {
+  const listen = valueAt(tree, ['resp', 'listen']);
+  return valueAt(tree, ['log', 'kind']) === 'local' && typeof listen === 'string' && listen !== '';
 }
 
 function presetLayers(names: readonly string[], seed: ReadSeedSettings): Layer[] {

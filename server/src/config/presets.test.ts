@@ -46,6 +46,16 @@ describe('the preset kvupdater', () => {
     assert.deepEqual(warnings, []);
   });
 
+  test('with a log and a Redis port of its own hears what is published there, unless a Redis is named', (t) => {
+    const cwd = folder(t);
+    const alone = { preset: ['kvupdater'], log: 'local', resp: '127.0.0.1:6380' };
+    const places = (environment: Record<string, string>, flags: object = alone) =>
+      placesOf(loadSettings({ cwd, environment, flags }).settings);
+    assert.deepEqual([places({})[0], places({}).at(-1)], ['local', 'resp']);
+    assert.equal(places({ REDIS_HOST: 'cache' }).at(-1), 'redis://cache:6379/0');
+    assert.equal(places({}, { ...alone, log: 'redis' }).at(-1), 'redis://redis.redis:6379/0');
+  });
+
   test('takes config.py as it stands, and what the environment says of the Redis above it', (t) => {
     const text =
       'config = {\n  "redis_url": "redis://:pw@cache:6380?db=3",\n  "channel": "feed",\n  "validate": False,\n  "debug": 1\n}\n';

@@ -6,6 +6,8 @@ export interface SeedSettings {
   readonly redisUrl: (byDefault: string) => string;
   readonly channel?: string | undefined;
   readonly validate?: boolean | undefined;
+  /** Nobody said where a Redis is, the log is this process's own, and it listens for Redis clients itself. */
+  readonly isAlone?: boolean | undefined;
 }
 
 const LOCALHOST = 'redis://localhost:6379/0';
@@ -13,13 +15,11 @@ const LOCALHOST = 'redis://localhost:6379/0';
 /** What each preset sets, below everything else. `kv-store` sets nothing here: its routes read `presets`. */
 export const PRESETS: Readonly<Record<string, (seed: SeedSettings) => Tree>> = {
   'kv-store': () => ({}),
-  kvupdater({ channel = 'update', redisUrl, validate = true }) {
-    const url = redisUrl('redis://redis.redis:6379/0');
+  kvupdater({ channel = 'update', isAlone = false, redisUrl, validate = true }) {
+    const url = isAlone ? 'resp' : redisUrl('redis://redis.redis:6379/0');
     const format = { kind: 'kvupdater' };
-    return {
-      log: { kind: 'redis', url },
-      sources: [{ name: 'kvupdater', kind: 'redis-pubsub', url, channels: [channel], format, validate }],
-    };
+    const sources = [{ name: 'kvupdater', kind: 'redis-pubsub', url, channels: [channel], format, validate }];
+    return isAlone ? { sources } : { log: { kind: 'redis', url }, sources };
   },
   'redis-cache-sync': ({ redisUrl }) => ({ log: { kind: 'redis', url: redisUrl(LOCALHOST) } }),
   'redis-backend-ms'({ redisUrl }) {

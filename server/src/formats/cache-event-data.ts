@@ -14,9 +14,9 @@ import {
   scanMembers,
   stringAt,
 } from './json-text.ts';
-import type { FormatLimits, Taking } from './message-text.ts';
+import type { FormatLimits } from './message-text.ts';
 
-interface DataOptions extends Taking {
+interface DataOptions {
   readonly limits: FormatLimits;
   /** How many commands there is room for. */
   readonly room: number;

@@ -14,7 +14,7 @@ import {
   scanMembers,
   stringAt,
 } from './json-text.ts';
-import { type FormatLimits, messageText, refuseText, type Taking, takingOf } from './message-text.ts';
+import { type FormatLimits, messageText, refuseText } from './message-text.ts';
 
 export const CACHE_EVENT_TYPES = ['SET', 'GET', 'DELETE', 'DELETE_PATTERN'] as const;
 export type CacheEventType = (typeof CACHE_EVENT_TYPES)[number];
@@ -37,15 +37,15 @@ export interface CacheEvents {
 const SHAPE = 'an event like {"key":"SET","value":{"data":…,"ttl":60}}';
 
 /** The format `cache-event`: `{"key":"SET"|"GET"|"DELETE"|"DELETE_PATTERN","value":{"data":…,"ttl":seconds}}`, one or an array. */
-export function cacheEventFormat(limits: FormatLimits, taking: Taking = {}): EventFormat {
+export function cacheEventFormat(limits: FormatLimits): EventFormat {
   return {
     kind: 'cache-event',
     decode(message) {
-      const decoded = decodeCacheEvents(message.body, limits, taking);
+      const decoded = decodeCacheEvents(message.body, limits);
       return 'outcome' in decoded ? [decoded] : decoded.events.flatMap(commandsOf);
     },
     decodeEvents(message) {
-      const decoded = decodeCacheEvents(message.body, limits, taking);
+      const decoded = decodeCacheEvents(message.body, limits);
       if ('outcome' in decoded) return decoded;
       const events = decoded.events.map((event) => ({
         commands: commandsOf(event),
@@ -64,21 +64,20 @@ function commandsOf(event: CacheEvent | Refusal): readonly (Command | Refusal)[]
  * The events of a body. A bad event is a refusal in its place; one of the whole (`invalid-json`, `invalid-utf8`, `batch-too-big`)
  * is given where nothing has a place.
  */
-export function decodeCacheEvents(body: Buffer, limits: FormatLimits, taking: Taking = {}): CacheEvents | Refusal {
+export function decodeCacheEvents(body: Buffer, limits: FormatLimits): CacheEvents | Refusal {
   const text = messageText(body);
   if (typeof text !== 'string') return text;
   const elements = scanElements(text, 0, text.length, limits.pendingCommandsMax);
-  const options = takingOf(taking);
   if (isFault(elements)) {
     if (elements.kind === 'too-many') return refuseCount(limits);
     if (elements.kind !== 'wrong-shape') return refuseText(text, elements, SHAPE);
-    const event = decodeEvent(text, 0, text.length, limits.pendingCommandsMax, limits, options);
+    const event = decodeEvent(text, 0, text.length, limits.pendingCommandsMax, limits);
     return { form: 'object', events: [event] };
   }
   const events: (CacheEvent | Refusal)[] = [];
   let room = limits.pendingCommandsMax;
   for (const { start, end } of elements) {
-    const event = decodeEvent(text, start, end, room, limits, options);
+    const event = decodeEvent(text, start, end, room, limits);
     if ('outcome' in event && event.code === 'batch-too-big') return event;
     room -= 'outcome' in event ? 1 : event.commands.length;
     events.push(event);
@@ -86,14 +85,7 @@ export function decodeCacheEvents(body: Buffer, limits: FormatLimits, taking: Ta
   return { form: 'array', events };
 }
 
-function decodeEvent(
-  text: string,
-  from: number,
-  to: number,
-  room: number,
-  limits: FormatLimits,
-  taking: Taking,
-): CacheEvent | Refusal {
+function decodeEvent(text: string, from: number, to: number, room: number, limits: FormatLimits): CacheEvent | Refusal {
   const members = scanMembers(text, from, to);
   if (isFault(members)) return refuseText(text, members, SHAPE, from, to);
   const type = readType(text, findMember(members, 'key'));
@@ -115,7 +107,6 @@ function decodeEvent(
     limits,
     room,
     ...(ttl === undefined ? {} : { ttlMicros: ttl }),
-    ...taking,
   });
   reader.read(data);
   if (reader.isFull) return refuseCount(limits);

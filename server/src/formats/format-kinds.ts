@@ -4,14 +4,12 @@ import type { Format } from './format.ts';
 import { type JsonFormatSettings, jsonFormat } from './json.ts';
 import { kvStoreFormat } from './kv-store.ts';
 import { kvupdaterFormat } from './kvupdater.ts';
-import type { FormatLimits, Taking } from './message-text.ts';
+import type { FormatLimits } from './message-text.ts';
 import { type RawFormatSettings, rawFormat } from './raw.ts';
 
-/** A source's `format:` of `latchkey.yaml`, with how the source takes what it brings. */
+/** A source's `format:` of `latchkey.yaml`. How the source takes what it brings is `source-format.ts`'s. */
 export type FormatSettings =
-  | { readonly kind: 'command' }
-  | { readonly kind: 'kv-store' }
-  | ({ readonly kind: 'kvupdater' | 'cache-event' } & Taking)
+  | { readonly kind: 'command' | 'kv-store' | 'kvupdater' | 'cache-event' }
   | ({ readonly kind: 'json' } & JsonFormatSettings)
   | ({ readonly kind: 'raw' } & RawFormatSettings);
 
@@ -23,9 +21,9 @@ export function makeFormat(settings: FormatSettings, limits: FormatLimits): Form
     case 'kv-store':
       return kvStoreFormat(limits);
     case 'kvupdater':
-      return kvupdaterFormat(limits, settings);
+      return kvupdaterFormat(limits);
     case 'cache-event':
-      return cacheEventFormat(limits, settings);
+      return cacheEventFormat(limits);
     case 'json':
       return jsonFormat(settings, limits);
     case 'raw':

@@ -19,7 +19,7 @@ const FORMATS: readonly Format[] = (
   [
     { kind: 'command' },
     { kind: 'kvupdater' },
-    { kind: 'cache-event', recordEqual: true },
+    { kind: 'cache-event' },
     { kind: 'kv-store' },
     { kind: 'json', key: 'battery:{battery_id}:data', omit: ['battery_id'], write: 'merge' },
     { kind: 'json', key: '{$key}:{a.b}', updated: 'time', ttl: 5 },

@@ -79,14 +79,12 @@ test('updated comes from a field, and is refused where it is missing or no time'
   }
 });
 
-test('a ttl and how the source takes messages go with every command', () => {
-  const command = decode({ key: '{id}', ttl: '1.5', acceptLate: true, recordEqual: true }, '{"id":1}');
+test('a ttl goes with every command', () => {
+  const command = decode({ key: '{id}', ttl: '1.5' }, '{"id":1}');
   assert.deepEqual(command, {
     op: 'put',
     key: '1',
     value: { kind: 'json', data: '{"id":1}' },
-    acceptLate: true,
-    recordEqual: true,
     ttlMicros: 1_500_000,
   });
 });

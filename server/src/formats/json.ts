@@ -10,9 +10,9 @@ import { ttlMicros } from '../shared/ttl.ts';
 import type { Format, Message } from './format.ts';
 import { keyPart, spanAtPath, withoutFields } from './json-message.ts';
 import { excerptAt, isFault, type JsonMember, scanMembers, stringAt } from './json-text.ts';
-import { type FormatLimits, messageText, refuseText, type Taking, takingOf } from './message-text.ts';
+import { type FormatLimits, messageText, refuseText } from './message-text.ts';
 
-export interface JsonFormatSettings extends Taking {
+export interface JsonFormatSettings {
   /** The key of what a message tells, e.g. `battery:{battery_id}:data`. */
   readonly key: string;
   /** Top-level fields that are not stored. */
@@ -32,7 +32,7 @@ interface Compiled {
   readonly omit: readonly string[];
   readonly isMerge: boolean;
   readonly updatedPath: readonly string[] | undefined;
-  readonly options: Taking & Pick<WriteOptions, 'as' | 'ttlMicros'>;
+  readonly options: Pick<WriteOptions, 'as' | 'ttlMicros'>;
 }
 
 /**
@@ -54,7 +54,6 @@ function compile(settings: JsonFormatSettings): Compiled {
     isMerge: settings.write === 'merge',
     updatedPath: settings.updated?.split('.'),
     options: {
-      ...takingOf(settings),
       ...(settings.as === 'hash' ? { as: 'hash' } : {}),
       ...(ttl === undefined ? {} : { ttlMicros: ttl }),
     },

@@ -82,9 +82,3 @@ test('what is no JSON object is refused by what it is', () => {
     assert.equal(decode(text as string).code, code, String(text));
   }
 });
-
-test('how the source takes messages goes with every command', () => {
-  const taking = kvupdaterFormat(DEFAULT_SETTINGS.limits, { acceptLate: true, recordEqual: true });
-  const [command] = taking.decode({ body: Buffer.from('{"type":"a","values":1}') });
-  assert.deepEqual([(command as PutCommand).acceptLate, (command as PutCommand).recordEqual], [true, true]);
-});

@@ -15,7 +15,7 @@ import {
   scanMembers,
   stringAt,
 } from './json-text.ts';
-import { type FormatLimits, messageText, refuseText, type Taking, takingOf } from './message-text.ts';
+import { type FormatLimits, messageText, refuseText } from './message-text.ts';
 
 /**
  * The format `kvupdater`: `{"type":"weather","updated":"…","valid":"…","values":{…}}` is stored under its `type` as
@@ -23,18 +23,17 @@ import { type FormatLimits, messageText, refuseText, type Taking, takingOf } fro
  * `type`, or `values` that are empty (`event-invalid`). An `updated` or `valid` that is no RFC 3339 time is stored all the same,
  * as its publishers are used to, but orders nothing.
  */
-export function kvupdaterFormat(limits: FormatLimits, taking: Taking = {}): Format {
-  const options = takingOf(taking);
+export function kvupdaterFormat(limits: FormatLimits): Format {
   return {
     kind: 'kvupdater',
     decode(message) {
       const text = messageText(message.body);
-      return [typeof text === 'string' ? decode(text, limits, options) : text];
+      return [typeof text === 'string' ? decode(text, limits) : text];
     },
   };
 }
 
-function decode(text: string, limits: FormatLimits, options: Taking): Command | Refusal {
+function decode(text: string, limits: FormatLimits): Command | Refusal {
   const members = scanMembers(text);
   if (isFault(members)) return refuseText(text, members, 'an object with type and values');
   const key = readType(text, findMember(members, 'type'), limits);
@@ -59,7 +58,6 @@ function decode(text: string, limits: FormatLimits, options: Taking): Command | 
       value,
       ...(updatedAt === undefined ? {} : { updated: updatedAt }),
       ...(validUntil === undefined ? {} : { valid: validUntil }),
-      ...options,
     }
   );
 }

@@ -7,14 +7,6 @@ import { refuse } from '../shared/refusal.ts';
 /** What a format is bounded by; `settings.limits` is one. A message makes at most `pendingCommandsMax` commands. */
 export type FormatLimits = Pick<Limits, 'keyBytesMax' | 'valueBytesMax' | 'pendingCommandsMax'>;
 
-/** How a source takes what it brings, for every command its format makes. */
-export interface Taking {
-  /** Arrival order wins: an older `updated` is not late. */
-  readonly acceptLate?: boolean;
-  /** An equal result is recorded as a change all the same. */
-  readonly recordEqual?: boolean;
-}
-
 /** The text of a message, without the byte order mark that some tools put before it; or `invalid-utf8`. */
 export function messageText(body: Buffer): string | Refusal {
   const text = textOf(body);
@@ -31,11 +23,4 @@ export function refuseText(text: string, fault: JsonFault, wanted: string, from 
   if (fault.kind === 'wrong-shape') return refuse('event-invalid', `The message is valid JSON, but not ${wanted}.`);
   const found = describeFault(text, fault, from, to);
   return refuse('invalid-json', `The message is not JSON: ${found}; it must be ${wanted}.`);
-}
-
-export function takingOf(taking: Taking): Taking {
-  return {
-    ...(taking.acceptLate === true ? { acceptLate: true } : {}),
-    ...(taking.recordEqual === true ? { recordEqual: true } : {}),
-  };
 }

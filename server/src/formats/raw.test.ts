@@ -31,11 +31,10 @@ test('a body is stored as it is under the message’s own key', () => {
 
 test('a template goes around the key, a content type of the settings or the headers says what bodies are', () => {
   const text = { kind: 'text', data: '1', contentType: 'text/csv' };
-  assert.deepEqual(decode({ key: 'x:{$key}', contentType: 'text/csv', recordEqual: true }, '1', 'k'), {
+  assert.deepEqual(decode({ key: 'x:{$key}', contentType: 'text/csv' }, '1', 'k'), {
     op: 'put',
     key: 'x:k',
     value: text,
-    recordEqual: true,
   });
   assert.deepEqual(decode({ key: 'latest' }, '1', undefined, { 'content-type': 'text/csv' }), {
     op: 'put',

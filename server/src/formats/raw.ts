@@ -6,9 +6,9 @@ import { compileKeyTemplate, type KeyTemplate } from '../shared/key-template.ts'
 import { payloadFromBody, refuseValueSize } from '../shared/payload.ts';
 import { isRefusal, refuse } from '../shared/refusal.ts';
 import type { Format, Message } from './format.ts';
-import { type FormatLimits, type Taking, takingOf } from './message-text.ts';
+import type { FormatLimits } from './message-text.ts';
 
-export interface RawFormatSettings extends Taking {
+export interface RawFormatSettings {
   /** A template that may name `{$key}`; default `{$key}`, the message's own key. */
   readonly key?: string;
   /** What the bodies are; default the message's header `content-type`, else JSON, text or bytes, whatever the body is. */
@@ -26,15 +26,13 @@ export function rawFormat(settings: RawFormatSettings, limits: FormatLimits): Fo
     const message = `contentType takes a media type like text/plain, but got ${quote(contentType)}.`;
     throw new LatchkeyError('config-invalid', message, { field: 'contentType' });
   }
-  const taking = takingOf(settings);
-  return { kind: 'raw', decode: (message) => [decode(message, template, contentType, taking, limits)] };
+  return { kind: 'raw', decode: (message) => [decode(message, template, contentType, limits)] };
 }
 
 function decode(
   message: Message,
   template: KeyTemplate,
   contentType: string | undefined,
-  taking: Taking,
   limits: FormatLimits,
 ): Command | Refusal {
   const key = template.fill({
@@ -46,5 +44,5 @@ function decode(
   if (refusal !== undefined) return refusal;
   const value = payloadFromBody(message.body, contentType ?? message.headers?.['content-type']);
   if (isRefusal(value)) return value;
-  return refuseValueSize(value, limits.valueBytesMax) ?? { op: 'put', key, value, ...taking };
+  return refuseValueSize(value, limits.valueBytesMax) ?? { op: 'put', key, value };
 }

@@ -337,7 +337,9 @@ export class BatchRun {
     const last = stage.get(key);
     // A removal that was found may have been collected since.
     if (last === undefined || version === undefined) return last === undefined && !wasLive;
-    if (last.partition !== version.partition || last.offset !== version.offset) return false;
+    // What was found expired is as good as removed; that the log says so later is no change.
+    const isTold = !wasLive && last.op === 'remove' && last.reason === 'expired' && last.previous === version.offset;
+    if (last.partition !== version.partition || (last.offset !== version.offset && !isTold)) return false;
     return isLive(last, stage.nowMicros) === wasLive && this.#contextOf(stage).holdsVersion(version);
   }
 

@@ -5,6 +5,7 @@
  *
  * Invariant: `work` runs at most once at a time, and only between acquiring the lease and knowing that it is lost.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LatchkeyError } from '@latchkey/client';
 import { Backoff } from '../shared/backoff.ts';
 import type { Clock } from '../shared/clock.ts';
@@ -25,8 +26,11 @@ export interface LeaseLoopSetup {
   readonly random: () => number;
   /** Default 10 seconds: so long a holder may be gone before another node takes over. */
   readonly leaseTtlMs?: number | undefined;
-  /** Until the lease is lost or the loop closes, which `onEnd` tells. `later`: it gives the lease back, and waits before it asks again. */
-  readonly work: (holding: Holding) => Promise<'ended' | 'later'>;
+  /**
+   * Until the lease is lost or the loop closes, which `onEnd` tells. `later`: it gives the lease back, and waits before it asks again; a
+   * number: so many milliseconds.
+   */
+  readonly work: (holding: Holding) => Promise<'ended' | 'later' | number>;
   /** The lease was lost, or the loop closes: what the work waits for must end. */
   readonly onEnd: () => void;
   /** Another node was found to have the lease. */
@@ -48,7 +52,7 @@ export class LeaseLoop {
   readonly #leaseTtlMs: number;
   readonly #backoff: Backoff;
   readonly #hurry = new Wake();
-  #isClosing = false;
+  readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
   #reason: string | undefined = 'it has not started';
 
@@ -68,7 +72,7 @@ export class LeaseLoop {
   }
 
   get isClosing(): boolean {
-    return this.#isClosing;
+    return this.#stop.signal.aborted;
   }
 
   /** What it waits for after a fault may be there now: it tries at once. */
@@ -78,8 +82,8 @@ export class LeaseLoop {
 
   /** Resolves when the work has ended and the lease was given back. Idempotent. */
   async close(): Promise<void> {
-    if (!this.#isClosing) {
-      this.#isClosing = true;
+    if (!this.isClosing) {
+      this.#stop.abort();
       this.#hurry.set();
       this.#setup.onEnd();
     }
@@ -118,14 +122,18 @@ export class LeaseLoop {
           this.#reason = undefined;
           onStandby?.();
           await this.#pause(this.#leaseTtlMs / 8 + (random() * this.#leaseTtlMs) / 8);
-        } else if ((await this.#hold(lease)) === 'later') await this.#pause(this.#backoff.failed());
+          continue;
+        }
+        const next = await this.#hold(lease);
+        if (next === 'later') await this.#pause(this.#backoff.failed());
+        else if (next !== 'ended') await sleep(next, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       } catch (error) {
         await this.waitAfter(error);
       }
     }
   }
 
-  async #hold(lease: Lease): Promise<'ended' | 'later'> {
+  async #hold(lease: Lease): Promise<'ended' | 'later' | number> {
     const holding = new RenewedLease(lease, this.#leaseTtlMs, this.#setup);
     try {
       return await this.#setup.work(holding);
@@ -136,7 +144,7 @@ export class LeaseLoop {
   }
 
   async #pause(ms: number): Promise<void> {
-    if (!this.#isClosing) await this.#hurry.wait(ms);
+    if (!this.isClosing) await this.#hurry.wait(ms);
   }
 }
 

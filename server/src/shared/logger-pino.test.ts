@@ -44,7 +44,7 @@ test('text lines read time, level, message and fields, and stay one line', (t) =
   });
   assert.deepEqual(lines, [
     '2026-11-20T12:00:00Z INFO listening cluster=blue url=http://127.0.0.1:1 data="two words"',
-    '2026-11-20T12:00:00Z WARN first\\n2026-11-20T12:00:00Z ERROR forged cluster=blue text="a\\nb"',
+    '2026-11-20T12:00:00Z WARNING first\\n2026-11-20T12:00:00Z ERROR forged cluster=blue text="a\\nb"',
   ]);
 });
 

@@ -70,8 +70,10 @@ function jsonLines(destination: pino.DestinationStream, level: Level, time: () =
 
 function textLines(destination: pino.DestinationStream, time: () => string): WriteLine {
   return (level, fields, message) => {
-    let line = `${time().replace(/\.\d+Z$/, 'Z')} ${level.toUpperCase()} ${oneLine(message)}`;
-    for (const [name, value] of Object.entries(fields)) line += ` ${name}=${textOf(value)}`;
+    // As Python's logging writes it, which users of the seeds search their logs for.
+    const name = level === 'warn' ? 'WARNING' : level.toUpperCase();
+    let line = `${time().replace(/\.\d+Z$/, 'Z')} ${name} ${oneLine(message)}`;
+    for (const [field, value] of Object.entries(fields)) line += ` ${field}=${textOf(value)}`;
     destination.write(`${line}\n`);
   };
 }

@@ -2,9 +2,8 @@ import type { RedisSinkSettings } from '../config/flow-settings.ts';
 import type { Change } from '../shared/change.ts';
 import { changeJson } from '../shared/encode-change.ts';
 import type { EpochTable } from '../shared/epochs.ts';
-import { compileKeyPattern, type KeyPattern } from '../shared/key-pattern.ts';
 import { compileKeyTemplate, type KeyTemplate } from '../shared/key-template.ts';
-import { isRefusal, refuse } from '../shared/refusal.ts';
+import { fillTemplate, MemberNames } from '../shared/member-names.ts';
 import { kvupdaterMessage } from './kvupdater-message.ts';
 
 export type RedisOperation =
@@ -33,7 +32,7 @@ export class RedisOperations {
     if (member !== undefined) operations.push({ kind: change.op === 'remove' ? 'remove' : 'add', member });
     const payload = this.#channel === undefined ? undefined : this.#payload(change, epochs);
     if (payload !== undefined) {
-      const channel = fill(this.#channel as KeyTemplate, change.key);
+      const channel = fillTemplate(this.#channel as KeyTemplate, change.key);
       operations.push({ kind: 'publish', channel, payload });
     }
     return operations;
@@ -42,31 +41,6 @@ export class RedisOperations {
   /** The key that a member of the set stands for; undefined where it stands for none. */
   keyOf(member: string): string | undefined {
     return this.#index?.keyOf(member);
-  }
-}
-
-/** Which member of the set stands for a key, and the way back. */
-class MemberNames {
-  readonly #keys: KeyPattern;
-  readonly #members: KeyPattern;
-  readonly #key: KeyTemplate;
-  readonly #member: KeyTemplate;
-
-  constructor(fromKey: string, member: string) {
-    this.#keys = compileKeyPattern(fromKey, 'indexSet.fromKey');
-    this.#members = compileKeyPattern(member, 'indexSet.member');
-    this.#key = compileKeyTemplate(fromKey, { field: 'indexSet.fromKey' });
-    this.#member = compileKeyTemplate(member, { field: 'indexSet.member' });
-  }
-
-  memberOf(key: string): string | undefined {
-    const fields = this.#keys.match(key);
-    return fields === undefined ? undefined : fill(this.#member, key, fields);
-  }
-
-  keyOf(member: string): string | undefined {
-    const fields = this.#members.match(member);
-    return fields === undefined ? undefined : fill(this.#key, member, fields);
   }
 }
 
@@ -82,22 +56,8 @@ function payloadOf(payload: string): PayloadOf {
       const template = payload === '' ? undefined : compileKeyTemplate(payload, { field: 'payload' });
       return ({ key, op }) => {
         if (op === 'stale') return undefined;
-        return template === undefined ? '' : fill(template, key);
+        return template === undefined ? '' : fillTemplate(template, key);
       };
     }
   }
-}
-
-function fill(
-  template: KeyTemplate,
-  key: string,
-  fields: ReadonlyMap<string, string> = new Map([['key', key]]),
-): string {
-  const filled = template.fill({
-    recordKey: key,
-    field: (path) => fields.get(path.join('.')) ?? refuse('internal', `There is no {${path.join('.')}} here.`, 'key'),
-  });
-  // The settings were checked for what their templates name.
-  if (typeof filled !== 'string' && isRefusal(filled)) throw new RangeError(filled.message);
-  return filled as string;
 }

@@ -1,9 +1,9 @@
 import type { RedisSinkSettings } from '../config/flow-settings.ts';
 import type { Log } from '../log/log.ts';
 import type { Clock } from '../shared/clock.ts';
+import { compileKeyFilter } from '../shared/key-filter.ts';
 import type { Logger } from '../shared/logger.ts';
 import { Delivery, type DeliverySetup } from './delivery.ts';
-import { compileKeyFilter } from './key-filter.ts';
 import { ConnectedCalls } from './redis-calls.ts';
 import { RedisTarget } from './redis-target.ts';
 import type { Sink } from './sink.ts';

@@ -25,13 +25,14 @@ export class Gaps {
     this.#setup = setup;
   }
 
-  report(gap: SourceGap): void {
+  report({ from, reason, to }: SourceGap): void {
+    const gap = { from, to, reason };
     const { clock, logger, source } = this.#setup;
     this.#count += 1;
     this.#last = gap;
     this.#toldMs = clock.monotonicMs();
     logger.warn(
-      { source, from: formatMicros(gap.from), to: formatMicros(gap.to) },
+      { source, from: formatMicros(from), to: formatMicros(to) },
       `source ${source} ${textOf(gap)}; their senders must send them again`,
     );
   }

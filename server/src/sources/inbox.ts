@@ -63,6 +63,10 @@ export class Inbox {
     return oldest?.kind === 'message' ? oldest.micros : undefined;
   }
 
+  get beginsWithGap(): boolean {
+    return !this.isEmpty && (this.#entries[this.#first] as Heard).kind === 'gap';
+  }
+
   entries(): readonly Heard[] {
     return this.#entries.slice(this.#first);
   }

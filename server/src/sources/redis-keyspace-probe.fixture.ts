@@ -11,7 +11,7 @@ import { RedisKeyspace, type RedisKeyspaceParts } from './redis-keyspace.ts';
 import type { Source } from './source.ts';
 import { makeWallClockLog, type WallClockLog } from './wall-clock-log.fixture.ts';
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 const LOOK_MS = 5;
 
 export interface KeyspaceProbe extends Pick<WallClockLog, 'log' | 'changes'> {

@@ -30,6 +30,8 @@ export interface RedisPubsubParts extends MessageSourceParts<RedisPubsubSettings
   readonly kept?: KeptValues | undefined;
   readonly bounds?: InboxBounds;
   readonly heartbeatMs?: number;
+  /** How long a node that missed messages leaves the lease to others; default half its life, and none for a log of one node. */
+  readonly yieldMs?: number;
   readonly answerMaxMs?: number;
   readonly noticeMs?: number;
 }
@@ -44,6 +46,7 @@ const KEEP_MS = 30_000;
 /** Who stands by holds what it heard in so many lives of a lease: longer than taking over takes. */
 const STANDBY_TTLS = 3;
 const LEASE_TTL_MS = 10_000;
+/** Of starting: a first connection that takes longer is told as a fault. */
 const CONNECT_MS = 2000;
 /** Of stopping: what was heard and waits gets so long to be taken. */
 const DRAIN_MS = 3000;
@@ -69,6 +72,8 @@ export class RedisPubsub implements Source {
   #drainUntilMs = 0;
   #received = 0;
   #hasWaited = false;
+  #hasYielded = false;
+  #isAfterGap = false;
 
   constructor(parts: RedisPubsubParts) {
     const { clock, log, logger, noticeMs, settings } = parts;
@@ -125,10 +130,16 @@ export class RedisPubsub implements Source {
   }
 
   async close(): Promise<void> {
-    this.#drainUntilMs = this.#parts.clock.monotonicMs() + DRAIN_MS;
+    const { clock, logger } = this.#parts;
+    this.#drainUntilMs ||= clock.monotonicMs() + DRAIN_MS;
     this.#subscription.close();
     await this.#loop.close();
     this.#validation?.close();
+    const left = this.#isShared ? 0 : this.#inbox.size;
+    // What others hear too is theirs, or a gap for whoever begins next.
+    if (left > 0)
+      logger.error({ source: this.name }, `source ${this.name} ends with ${left} messages that the log did not take`);
+    this.#inbox.discard(left);
   }
 
   get #mustEnd(): boolean {
@@ -176,7 +187,7 @@ export class RedisPubsub implements Source {
   }
 
   /** Takes messages until the lease is lost, the subscription is interrupted and nothing waits, or the source closes. */
-  async #work(holding: Holding): Promise<'ended'> {
+  async #work(holding: Holding): Promise<'ended' | number> {
     this.#holding = holding;
     try {
       // Its first connection may be there in a moment, which is no fault yet.
@@ -184,7 +195,8 @@ export class RedisPubsub implements Source {
       this.#hasWaited = true;
       // A node that hears has the better claim to the lease.
       if (!this.#subscription.isUp && this.#inbox.isEmpty) throw this.#unheard();
-      await this.#takeOver();
+      const yieldMs = await this.#takeOver();
+      if (yieldMs > 0) return yieldMs;
       if (this.#kept === null) await this.#keepPlace(holding, 0);
       this.#loop.succeeded();
       while (!this.#mustEnd) {
@@ -203,24 +215,42 @@ export class RedisPubsub implements Source {
     }
   }
 
-  /** Goes on where the last holder ended, as far as this node heard what came since. */
-  async #takeOver(): Promise<void> {
-    if (!this.#isShared) return;
-    const kept = (await this.#parts.log.progress(this.name))[PLACE] ?? null;
+  /**
+   * Goes on where the last holder ended, as far as this node heard what came since. Where it did not, another node may have: the answer
+   * is for how long the lease is left to it, once.
+   */
+  async #takeOver(): Promise<number> {
+    if (!this.#isShared) return 0;
+    const { leaseTtlMs = LEASE_TTL_MS, log } = this.#parts;
+    const kept = (await log.progress(this.name))[PLACE] ?? null;
     // Nobody else was there in between, and what waits is what was not taken.
-    if (kept === this.#kept) return;
-    this.#kept = kept;
+    if (kept === this.#kept) return 0;
     const place = parsePlace(kept ?? undefined);
+    const taken = takenOf(place?.trail ?? [], this.#inbox.entries());
+    if (taken === undefined) {
+      this.#inbox.missedOnlySince(place?.micros);
+      const yieldMs = this.#parts.yieldMs ?? (log.kind === 'local' ? 0 : leaseTtlMs / 2);
+      if (this.#inbox.beginsWithGap && !this.#hasYielded && yieldMs > 0) {
+        this.#hasYielded = true;
+        return yieldMs;
+      }
+    } else this.#inbox.discard(taken);
+    this.#hasYielded = false;
+    this.#kept = kept;
     this.#trail = place?.trail ?? [];
-    const taken = takenOf(this.#trail, this.#inbox.entries());
-    if (taken === undefined) this.#inbox.missedOnlySince(place?.micros);
-    else this.#inbox.discard(taken);
+    this.#isAfterGap = false;
+    return 0;
   }
 
   async #takeNext(holding: Holding): Promise<void> {
     const entries = this.#inbox.takeOut(BATCH_MESSAGES_MAX, BATCH_BYTES_MAX);
     const [first] = entries;
-    if (first?.kind === 'gap') return this.#gaps.report(first);
+    if (first?.kind === 'gap') {
+      this.#gaps.report(first);
+      // What was taken before it says nothing to those who heard what comes next.
+      this.#isAfterGap = true;
+      return;
+    }
     const messages = entries.filter((entry) => entry.kind === 'message');
     const taken: Taken[] = [];
     try {
@@ -246,7 +276,7 @@ export class RedisPubsub implements Source {
       await this.#intake.take(arrivals, {}, onStep);
       return;
     }
-    const before = this.#trail;
+    const before = this.#isAfterGap ? [] : this.#trail;
     let count = 0;
     const next = (taken: number) => {
       const { micros } = messages[taken - 1] as HeardMessage;
@@ -257,6 +287,7 @@ export class RedisPubsub implements Source {
       count += step.length;
       this.#kept = next(count);
       this.#trail = trailAfter(before, messages.slice(0, count));
+      this.#isAfterGap = false;
       this.#keptMs = this.#parts.clock.monotonicMs();
       onStep(step);
     });

@@ -16,7 +16,7 @@ import { makeWallClockLog, type WallClockLog } from './wall-clock-log.fixture.ts
 const LEASE_TTL_MS = 300;
 
 for (const { path, version } of redisPrograms()) {
-  describe(`the source redis-stream on Redis ${version}`, { timeout: 120_000 }, () => {
+  describe(`the source redis-stream on Redis ${version}`, { timeout: 300_000 }, () => {
     let probe: StreamProbe;
     let wall: WallClockLog;
     let sources: RedisStream[] = [];
@@ -324,6 +324,19 @@ for (const { path, version } of redisPrograms()) {
       await redis.command('XADD', 's', '1700000000000-3', 'id', 'a', 'soc', '82');
       await has('x.a={"soc":"81"}', 'x.a={"soc":"82"}');
       assert.equal(wall.log.view.get('x.a')?.updated.micros, 1_700_000_000_000_003);
+    });
+
+    test('the rights that docs/sources.md names are enough, and what is missing of them is told', async () => {
+      const users = ['user ems on >pw ~s +@stream +@connection', 'user weak on >pw ~s +@read +@connection'];
+      const redis = await open({ acl: users });
+      const as = (user: string) => redis.url.replace('redis://', `redis://${user}:pw@`);
+      const weak = make({ url: as('weak'), name: 'weak', group: 'weak' });
+      await eventually('the reason', () => /does not permit reading to this user/.test(String(weak.state().reason)));
+      assert.equal(weak.state().isReady, false);
+      await start({ url: as('ems') });
+      await probe.send('a=1');
+      await has('a=1');
+      await settled();
     });
 
     test('closes at once, also while the Redis does not answer', async () => {

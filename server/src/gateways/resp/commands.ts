@@ -43,8 +43,13 @@ export class CommandFinder {
 
   find(request: Arguments & { equals(index: number, text: string): boolean }): CommandSpec | undefined {
     if (this.#spec !== undefined && request.equals(0, this.#name)) return this.#spec;
-    this.#name = request.latin1(0);
-    this.#spec = commandOf(this.#name);
-    return this.#spec;
+    const name = request.latin1(0);
+    const found = commandOf(name);
+    // What is none may have a name of any length.
+    if (found !== undefined) {
+      this.#name = name;
+      this.#spec = found;
+    }
+    return found;
   }
 }

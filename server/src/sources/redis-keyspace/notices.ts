@@ -31,8 +31,8 @@ export interface NoticesSetup {
 
 export type NoticeMode = 'keyevents' | 'tracking';
 
-/** What a server says that does not have tracking, or a user that may not turn it on. */
-const REFUSALS = ['NOPERM', 'NOPROTO', 'ERR'];
+/** What is answered by a server that does not have tracking or RESP3, or to a user who may not turn it on. */
+const REFUSALS = /^(?:NOPERM|NOPROTO|ERR unknown|ERR syntax|ERR .*tracking)/i;
 
 export class Notices {
   readonly #setup: NoticesSetup;
@@ -148,7 +148,6 @@ export class Notices {
   }
 }
 
-function isRefused(error: LatchkeyError): boolean {
-  const code = replyCode(error.cause);
-  return code !== undefined && REFUSALS.includes(code);
+function isRefused({ cause }: LatchkeyError): boolean {
+  return cause instanceof Error && REFUSALS.test(cause.message);
 }

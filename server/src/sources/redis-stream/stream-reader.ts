@@ -174,18 +174,24 @@ export class StreamReader {
     const { calls } = this.#setup;
     await this.#look();
     this.#isBlocked = true;
-    const read = await calls.readNew(this.#readMax, BLOCK_MS).finally(() => {
+    const readMax = this.#readMax;
+    const read = await calls.readNew(readMax, BLOCK_MS).finally(() => {
       this.#isBlocked = false;
     });
     const [first] = read;
     if (first === undefined) {
-      this.#lagMs = 0;
+      this.#caughtUp();
       return;
     }
     if (compareIds(first.id, this.#reached) > 0) await this.#closeHole(first.id, read);
     await this.#take(read);
-    if (read.length < this.#readMax) this.#lagMs = 0;
+    if (read.length < readMax) this.#caughtUp();
     else this.#lagMs = Math.max(0, this.#setup.clock.nowMicros() / 1000 - msOfId(this.#reached));
+  }
+
+  #caughtUp(): void {
+    this.#behind = 0;
+    this.#lagMs = 0;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { compileGlob } from '../shared/glob.ts';
+import { compileGlob } from './glob.ts';
 
 export interface KeyFilter {
   readonly keys: readonly string[];
