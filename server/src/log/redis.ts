@@ -9,6 +9,7 @@ import { JobQueue } from './job-queue.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
 import { Appending, mayPass, unsure } from './redis/appending.ts';
+import { catchingUp } from './redis/catching-up.ts';
 import { Deciding } from './redis/deciding.ts';
 import { Duties } from './redis/duties.ts';
 import { Emptied } from './redis/emptied.ts';
@@ -152,6 +153,10 @@ export class RedisLog implements Log {
     return this.#deciding.progress(source);
   }
 
+  catchUpTo(position: Position, timeoutMs: number, signal?: AbortSignal): Promise<void> | undefined {
+    return catchingUp(this.#options, position, timeoutMs, signal);
+  }
+
   state(): LogState {
     const reason = this.#reason();
     const facts = this.#facts;
@@ -230,7 +235,8 @@ export class RedisLog implements Log {
     await Promise.race([this.#aligned.promise, failed.promise, waited(START_MS, signal)]);
     this.#onRefused = undefined;
     failed.promise.catch(() => undefined);
-    if (this.#isAligned) await this.settleDue();
+    // Others may write so much that this node comes to nothing of its own for long: then it is done while it serves.
+    if (this.#isAligned) await Promise.race([this.settleDue(), waited(START_MS, signal)]);
   }
 
   /** While it starts: what makes going on useless. */
