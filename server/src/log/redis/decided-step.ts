@@ -18,6 +18,8 @@ export class DecidedStep implements KeyFindings {
   readonly touched: Touched[] = [];
   readonly observed = new Map<string, Observed>();
   readonly foreign = new Map<string, string>();
+  /** Keys that the log never had, of commands that came to nothing for that reason. No append looks at them. */
+  readonly unseen = new Set<string>();
   readonly collected: { readonly key: string; readonly offset: number }[] = [];
   /** Of leases that what it decides by itself is made under. */
   readonly fences = new Map<string, number>();
