@@ -40,6 +40,8 @@ export interface BatchParts {
     admit(command: KeyCommand, stage: Stage): KeyCommand | Refusal;
     /** What was found there was decided; `entry` is the key's last change since. */
     observed(command: ObserveCommand, entry: Change | undefined): void;
+    /** The command comes to nothing, on what the key has here. */
+    unchanged(command: KeyCommand, entry: Change | undefined): void;
   };
 }
 
@@ -235,6 +237,7 @@ export class BatchRun {
     let last = entry;
     for (const draft of decision.drafts) last = stage.add(draft);
     if (command.op === 'observe') shared?.observed(command, last);
+    else if (decision.drafts.length === 0) shared?.unchanged(command, entry);
     return finishOutcome(decision.outcome, last, this.#versionOf);
   }
 
