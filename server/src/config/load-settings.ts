@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { LatchkeyError, quote } from '@latchkey/client';
 import { isLoopback } from '../shared/loopback.ts';
+import { listenAddressOf } from '../shared/running-server.ts';
 import { describeGroups, describeSettings, takesAt } from './describe.ts';
 import type { Environment } from './environment.ts';
 import { configInvalid, type Fault, shown } from './fault.ts';
@@ -220,8 +221,7 @@ function crossFaults(settings: Settings): Fault[] {
 
 function refuseOpenListening({ http, insecure, resp }: Settings): void {
   if (insecure) return;
-  const respHost = resp.listen.slice(0, resp.listen.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
-  if (resp.listen !== '' && resp.password === '' && !isLoopback(respHost)) {
+  if (resp.listen !== '' && resp.password === '' && !isLoopback(listenAddressOf(resp.listen).host)) {
     throw new LatchkeyError(
       'insecure-listen',
       `resp.listen ${quote(resp.listen)} lets other machines in, and there is no password. ` +
