@@ -109,7 +109,9 @@ function readFlags(flags: Flags): Layer {
   put('http.host', '--host', flags.host);
   put('http.port', '--port', numberOf(flags.port));
   put('data', '--data', flags.data);
-  put('log.kind', '--log', flags.log);
+  const logUrl = /^rediss?:\/\//.test(flags.log ?? '') ? flags.log : undefined;
+  put('log.kind', '--log', logUrl === undefined ? flags.log : 'redis');
+  put('log.url', '--log', logUrl);
   put('workers', '--workers', numberOf(flags.workers));
   put('resp.listen', '--resp', flags.resp);
   put('presets', '--preset', flags.preset);

@@ -54,18 +54,23 @@ describe('the preset kvupdater', () => {
     assert.deepEqual([places({})[0], places({}).at(-1)], ['local', 'resp']);
     assert.equal(places({ REDIS_HOST: 'cache' }).at(-1), 'redis://cache:6379/0');
     assert.equal(places({}, { ...alone, log: 'redis' }).at(-1), 'redis://redis.redis:6379/0');
+    const [kind, url] = places({}, { ...alone, log: 'redis://cache:6380/2' });
+    assert.deepEqual([kind, url], ['redis', 'redis://cache:6380/2']);
   });
 
   test('takes config.py as it stands, and what the environment says of the Redis above it', (t) => {
     const text =
-      'config = {\n  "redis_url": "redis://:pw@cache:6380?db=3",\n  "channel": "feed",\n  "validate": False,\n  "debug": 1\n}\n';
+      'config = {\n  "redis_url": "redis://:pw@cache:6380?db=3&decode_responses=True",\n  "channel": "feed",\n  "validate": False,\n  "debug": 1\n}\n';
     const cwd = folder(t, { 'config.py': text });
     const { settings, warnings } = load('kvupdater', { cwd, file: 'config.py' });
     assert.deepEqual(placesOf(settings), ['redis', 'redis://:pw@cache:6380/3', 'redis://:pw@cache:6380/3']);
     const [source] = settings.sources;
     assert.ok(source?.kind === 'redis-pubsub');
     assert.deepEqual([source.channels, source.validate], [['feed'], false]);
-    assert.deepEqual(warnings, ['config.py line 5: debug is ignored; redis_url, channel and validate are read']);
+    assert.deepEqual(warnings, [
+      'config.py line 5: debug is ignored; redis_url, channel and validate are read',
+      'redis_url: decode_responses behind the ? is ignored; db is read there',
+    ]);
     const moved = load('kvupdater', {
       cwd,
       file: 'config.py',
