@@ -8,7 +8,7 @@ import { configInvalid, type Fault, shown } from './fault.ts';
 import { flowFaults } from './flow-faults.ts';
 import { loopFaults } from './flow-loops.ts';
 import { refuseLater } from './later.ts';
-import { emptyTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
+import { emptyTree, isTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
 import { PRESETS } from './presets.ts';
 import { followReferences } from './references.ts';
 import { settingsSchema } from './schema.ts';
@@ -65,7 +65,8 @@ export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places
   const presets = presetNames(asked.tree);
   const seed = readSeedSettings({ presets, environment, file, cwd });
   const isAlone = seed.urlOrigin === undefined && isWithoutRedis(asked.tree);
-  const layers = [...presetLayers(presets, { ...seed, isAlone }), asked];
+  const { log } = asked.tree;
+  const layers = [...presetLayers(presets, { ...seed, isAlone, log: isTree(log) ? log : undefined }), asked];
   const { tree, origins } = mergeLayers(layers);
   const faults: Fault[] = [...fromEnvironment.faults, ...seed.faults];
   const note = (fault: Fault) => faults.push({ origin: originOf(fault.path, origins), ...fault });

@@ -100,6 +100,19 @@ describe('the preset kvupdater', () => {
   });
 });
 
+test('the preset redis-cache-sync follows the keys of the Redis that its log is in, and none beside the log local', (t) => {
+  const cwd = folder(t);
+  const { settings } = load('redis-cache-sync', { cwd });
+  assert.deepEqual(
+    settings.sources.map(({ kind, name, url }) => [kind, name, url]),
+    [['redis-keyspace', 'cache', 'redis://localhost:6379/0']],
+  );
+  const environment = { LATCHKEY_LOG_SENTINELS: '["a:1"]', LATCHKEY_LOG_SENTINEL_NAME: 'cache' };
+  assert.deepEqual(load('redis-cache-sync', { cwd, environment }).settings.sources[0]?.sentinels, ['a:1']);
+  const alone = loadSettings({ cwd, flags: { preset: ['redis-cache-sync'], log: 'local' } }).settings;
+  assert.deepEqual(alone.sources, []);
+});
+
 describe('the variables of the seeds', () => {
   const environment = { REDIS_HOST: '10.1.1.1', REDIS_PORT: '7000', REDIS_DB: '2', REDIS_PASS: 's p' };
 
@@ -118,7 +131,8 @@ describe('the variables of the seeds', () => {
     const cwd = folder(t, { 'latchkey.yaml': 'log: { url: "redis://file:1/0" }' });
     assert.equal(load('redis-cache-sync', { cwd, environment }).settings.log.url, 'redis://file:1/0');
     const exact = { ...environment, LATCHKEY_LOG_URL: 'redis://exact:1/0' };
-    assert.equal(load('redis-cache-sync', { cwd, environment: exact }).settings.log.url, 'redis://exact:1/0');
+    const moved = load('redis-cache-sync', { cwd, environment: exact }).settings;
+    assert.deepEqual(placesOf(moved), ['redis', 'redis://exact:1/0', 'redis://exact:1/0']);
   });
 
   test('what is wrong with them is told by their names, and no password is shown', (t) => {
