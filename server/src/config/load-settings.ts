@@ -6,7 +6,7 @@ import { describeGroups, describeSettings, takesAt } from './describe.ts';
 import type { Environment } from './environment.ts';
 import { configInvalid, type Fault, shown } from './fault.ts';
 import { flowFaults } from './flow-faults.ts';
-import { loopFaults } from './flow-loops.ts';
+import { loopFaults, ownPortFaults } from './flow-loops.ts';
 import { refuseLater } from './later.ts';
 import { emptyTree, isTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
 import { PRESETS } from './presets.ts';
@@ -211,7 +211,7 @@ function suggestPath(path: string, within: readonly PropertyKey[], tree: Tree): 
 /** What no single setting can tell. */
 function crossFaults(settings: Settings): Fault[] {
   const { limits, log, workers } = settings;
-  const faults = [...flowFaults(settings), ...loopFaults(settings)];
+  const faults = [...flowFaults(settings), ...loopFaults(settings), ...ownPortFaults(settings)];
   if (limits.valueBytesMax > limits.bodyBytesMax) {
     const says = `is ${limits.valueBytesMax}, which limits.bodyBytesMax (${limits.bodyBytesMax}) never lets in; raise that too`;
     faults.push({ path: 'limits.valueBytesMax', says });
