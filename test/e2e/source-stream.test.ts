@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seedFrom } from '../guarantees/random.ts';
 import { startRedis } from '../support/redis.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
@@ -47,7 +48,7 @@ describe('a source redis-stream on a running server', { timeout: 300_000 }, () =
 
   for (const workers of ['0', '2'])
     test(`every entry is one change over kill -9, with ${workers} workers`, async (t) => {
-      const seed = Number(process.env.LATCHKEY_SEED ?? (Math.random() * 2 ** 31) | 0);
+      const seed = seedFrom(process.env.LATCHKEY_SEED);
       t.diagnostic(`LATCHKEY_SEED=${seed}`);
       const redis = await startRedis(t);
       const env = { LATCHKEY_SOURCES: sourceOn(redis.url), LATCHKEY_WORKERS: workers };
@@ -85,4 +86,43 @@ describe('a source redis-stream on a running server', { timeout: 300_000 }, () =
         return Number(pending) === 0;
       });
     });
+
+  test('of two nodes around one Redis one takes each entry, however often they are killed', async (t) => {
+    const seed = seedFrom(process.env.LATCHKEY_SEED);
+    t.diagnostic(`LATCHKEY_SEED=${seed}`);
+    const redis = await startRedis(t);
+    const env = {
+      LATCHKEY_SOURCES: sourceOn(redis.url),
+      LATCHKEY_LOG_KIND: 'redis',
+      LATCHKEY_LOG_URL: redis.url,
+    };
+    const nodes = [await ServerProcess.start({ env }, t), await ServerProcess.start({ env }, t)] as const;
+    let value = 0;
+    for (let round = 0; round < 2; round += 1) {
+      const node = nodes[(seed + round) % 2] as ServerProcess;
+      for (let index = 0; index < ENTRIES_A_ROUND; index += 1) {
+        value += 1;
+        await redis.command('XADD', 'ems', '*', 'id', '7', 'n', value);
+        if (index === (seed + round * 7919) % ENTRIES_A_ROUND) await node.kill();
+      }
+      await node.restart();
+    }
+    for (const node of nodes)
+      await eventually(
+        'the last one',
+        async () => (await json(node, '/v1/keys/battery:7')).n === String(value),
+        60_000,
+      );
+    assert.equal(await redis.command('GET', 'battery:7'), `{"n":"${value}"}`, 'for every Redis client');
+    const { changes } = (await json(nodes[0], '/v1/keys/battery:7?history=true')) as {
+      changes: { value: { n: string } }[];
+    };
+    const numbers = changes.map((change) => Number(change.value.n)).sort((one, other) => one - other);
+    assert.ok(numbers.length > 0);
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => value - numbers.length + 1 + index),
+      'each entry is one change',
+    );
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { loopFaults, ownPortFaults } from './flow-loops.ts';
-import type { RedisPubsubSettings, RedisSinkSettings } from './flow-settings.ts';
+import type { RedisKeyspaceSettings, RedisPubsubSettings, RedisSinkSettings } from './flow-settings.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 
 const place = { url: 'redis://localhost:6379/0', sentinels: [], sentinelName: 'mymaster', caFile: '' };
@@ -30,8 +30,12 @@ const sink: RedisSinkSettings = {
 };
 
 const loops = (of: Partial<RedisPubsubSettings>, to: Partial<RedisSinkSettings>, listen = '') =>
-  loopFaults({ resp: { listen, password: '' }, sources: [{ ...source, ...of }], sinks: [{ ...sink, ...to }] })
-    .length === 1;
+  loopFaults({
+    log: DEFAULT_SETTINGS.log,
+    resp: { listen, password: '' },
+    sources: [{ ...source, ...of }],
+    sinks: [{ ...sink, ...to }],
+  }).length === 1;
 
 test('a sink that publishes where a source listens is a loop, in whatever database', () => {
   assert.ok(loops({}, { channel: 'update', payload: 'kvupdater' }));
@@ -63,4 +67,29 @@ test('neither the log nor what writes or follows entries may be this server’s 
     ownPortFaults({ log, resp: { ...resp, listen }, sources: [source], sinks: [sink] }).map(({ path }) => path);
   assert.deepEqual(paths('127.0.0.1:6379'), ['log.url', 'sinks[0].url']);
   assert.deepEqual([...paths('127.0.0.1:6380'), ...paths('')], []);
+});
+
+test('a source of keys that the log copies to where it follows them is a loop', () => {
+  const loops = (of: Partial<RedisKeyspaceSettings>, logUrl = 'redis://127.0.0.1') =>
+    loopFaults({
+      log: { ...DEFAULT_SETTINGS.log, kind: 'redis', url: logUrl },
+      resp: { listen: '', password: '' },
+      sources: [{ ...keys, ...of }],
+      sinks: [],
+    }).map(({ path }) => path);
+  const keys: RedisKeyspaceSettings = {
+    ...place,
+    name: 'keys',
+    kind: 'redis-keyspace',
+    patterns: ['*'],
+    mode: 'auto',
+    setNotifications: false,
+    keyPrefix: 'copy.',
+  };
+  assert.deepEqual(loops({}), ['sources[0].keyPrefix']);
+  assert.deepEqual(loops({ patterns: ['cop?.*'] }), ['sources[0].keyPrefix']);
+  assert.deepEqual(loops({ patterns: ['cache:*'] }), []);
+  assert.deepEqual(loops({ keyPrefix: '' }), []);
+  assert.deepEqual(loops({}, 'redis://127.0.0.1/1'), []);
+  assert.deepEqual(loops({}, 'redis://127.0.0.1:6380'), []);
 });

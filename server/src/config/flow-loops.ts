@@ -1,16 +1,41 @@
 import { compileGlob } from '../shared/glob.ts';
 import type { Fault } from './fault.ts';
 import type { SinkSettings, SourceSettings } from './flow-settings.ts';
-import type { RedisPlace } from './redis-settings.ts';
+import type { LogSettings, RedisPlace } from './redis-settings.ts';
 import type { Settings } from './settings.ts';
 
 type PubsubSource = Extract<SourceSettings, { readonly kind: 'redis-pubsub' }>;
+
+/** Sources that would take what comes of what they took. */
+export function loopFaults(settings: Pick<Settings, 'log' | 'resp' | 'sinks' | 'sources'>): Fault[] {
+  return [...channelLoops(settings), ...keyLoops(settings)];
+}
+
+/** Keys that a source follows where the log puts the copies that it makes of them: each would make the next. */
+function keyLoops({ log, sources }: Pick<Settings, 'log' | 'sources'>): Fault[] {
+  return sources.flatMap((source, index) => {
+    if (source.kind !== 'redis-keyspace' || source.keyPrefix === '' || !isRedisOfLog(log, source)) return [];
+    const { keyPrefix } = source;
+    const follows = source.patterns
+      .map(compileGlob)
+      .some(({ literalPrefix }) => literalPrefix.startsWith(keyPrefix) || keyPrefix.startsWith(literalPrefix));
+    if (!follows) return [];
+    const says = `is ${keyPrefix}, and the source follows such keys of the Redis that the log writes to, so that each key would make the next; leave it out`;
+    return [{ path: `sources[${index}].keyPrefix`, says }];
+  });
+}
+
+/** Whether that is the database where the log keeps its values, as far as names tell. */
+export function isRedisOfLog(log: LogSettings, place: RedisPlace): boolean {
+  const databaseOf = ({ url }: RedisPlace) => Number(new URL(url).pathname.slice(1)) || 0;
+  return log.kind === 'redis' && placeOf(log) === placeOf(place) && databaseOf(log) === databaseOf(place);
+}
 
 /**
  * Sinks that publish what a source of this server hears on the same Redis: each message would make the next. A channel of `{key}` is
  * judged by keys that the sink names; where it names none, only a source that hears every channel is taken for a loop.
  */
-export function loopFaults({ resp, sinks, sources }: Pick<Settings, 'resp' | 'sinks' | 'sources'>): Fault[] {
+function channelLoops({ resp, sinks, sources }: Pick<Settings, 'resp' | 'sinks' | 'sources'>): Fault[] {
   const listeners = sources.filter((source) => source.kind === 'redis-pubsub');
   return sinks.flatMap((sink, index) => {
     const heard = listeners.find((source) => isSamePlace(sink, source, resp.listen) && hears(source, sink));

@@ -14,6 +14,7 @@ import { Duties } from './redis/duties.ts';
 import { Emptied } from './redis/emptied.ts';
 import { Patience } from './redis/patience.ts';
 import { Pump } from './redis/pump.ts';
+import { Rebuild } from './redis/rebuild.ts';
 import { RedisLeases } from './redis/redis-leases.ts';
 import type { LogRecord, RedisStore, ServerFacts } from './redis/redis-store.ts';
 import { Replica } from './redis/replica.ts';
@@ -102,7 +103,7 @@ export class RedisLog implements Log {
     const replica = new Replica({
       view,
       onUnfit: (error) => this.#unfit(error),
-      onFit: () => this.#told(undefined),
+      onFit: () => this.#fit(),
       onForeign: () => this.#deciding.reload(),
     });
     const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#patience.begin() });
@@ -113,17 +114,9 @@ export class RedisLog implements Log {
     const nowMicros = () => time.decidingMicros(replica.head.nowMicros);
     this.#duties = new Duties({ view, clock, node, leases: this.leases, nowMicros, wake });
     this.#unobserved = new Unobserved(view, replica, store);
-    const emptied = new Emptied({
-      store,
-      replica,
-      appending,
-      time,
-      clock,
-      node,
-      logger,
-      signal,
-      settings: settings.log,
-    });
+    const rebuild = new Rebuild({ store, view, replica, appending, time, logger });
+    const reached = { store, replica, rebuild, appending, time, clock, node, logger, signal };
+    const emptied = new Emptied({ ...reached, settings: settings.log });
     this.#alignment = new Alignment({
       ...{ store, view, replica, time, clock, appending, emptied, logger },
       unobserved: this.#unobserved,
@@ -184,7 +177,7 @@ export class RedisLog implements Log {
   async settleDue(): Promise<void> {
     this.#wake();
     while (this.#running !== undefined) await this.#running;
-    await this.#replica.applied();
+    await this.#replica.tried();
   }
 
   close(): Promise<void> {
@@ -204,8 +197,8 @@ export class RedisLog implements Log {
     this.#stop.abort();
     this.#aligned.resolve();
     await this.#options.store.close();
-    await this.#following;
-    await this.#replica.close();
+    // Whoever applies records of others may wait for a view that is full.
+    await Promise.all([this.#following, this.#replica.close()]);
     await this.view.close();
   }
 
@@ -214,6 +207,7 @@ export class RedisLog implements Log {
     this.#pump.giveUp(unsure(this.#failure));
     this.#jobs.refuseAll(this.#failure ?? closing());
     this.#stop.abort();
+    void this.#replica.close();
   }
 
   async #start(): Promise<void> {
@@ -256,7 +250,7 @@ export class RedisLog implements Log {
         await this.#stumble(error);
       }
       // Whoever is answered then may submit again at once.
-      if (!this.#hasWork) await this.#replica.applied();
+      if (!this.#hasWork) await this.#replica.tried();
     }
     // In the turn in which there was nothing more: a batch that comes after it begins anew.
     this.#running = undefined;
@@ -265,6 +259,8 @@ export class RedisLog implements Log {
 
   get #hasWork(): boolean {
     if (this.#stop.signal.aborted) return false;
+    // A view that lags behind the log is nothing to decide on.
+    if (this.#replica.isUnfit) return false;
     return this.#pump.hasWork || !(this.#isAligned || this.#isClosing);
   }
 
@@ -350,6 +346,12 @@ export class RedisLog implements Log {
     this.#failure = new LatchkeyError('storage-full', message, { retryAfter: 5, cause: error });
     this.#jobs.refuseAll(this.#failure);
     for (const listener of this.#unfitListeners) listener();
+  }
+
+  #fit(): void {
+    this.#failure = undefined;
+    this.#options.logger.info({}, 'log redis: the view of this node goes on');
+    setImmediate(() => this.#wake());
   }
 
   /** What a write failed with; undefined: one succeeded. */

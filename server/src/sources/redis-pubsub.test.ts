@@ -36,7 +36,7 @@ describe('source redis-pubsub', () => {
   });
 
   const start = async (...[settings, parts]: [Partial<RedisPubsubSettings>?, Partial<RedisPubsubParts>?]) => {
-    const source = probe.makeSource(log, 300, settings, parts);
+    const source = probe.makeSource(log, 2000, settings, parts);
     sources.push(source);
     source.start();
     await eventually('a source that takes messages', () => source.state().isReady && source.state().isHolder);
@@ -97,6 +97,35 @@ describe('source redis-pubsub', () => {
     await eventually('a gap', () => source.state().gaps === 1);
     await probe.send('n=1');
     await has('n', 1);
+  });
+
+  test('says that a user may not hear a channel, and hears it once it may', async () => {
+    await probe.redis.command('ACL', 'SETUSER', 'reader', 'on', '>secret', '+@all', '~*', 'resetchannels');
+    const source = probe.makeSource(log, 2000, { url: probe.redis.url.replace('//', '//reader:secret@') });
+    sources.push(source);
+    source.start();
+    await eventually('a reason', () => /does not permit connecting to this user/.test(source.state().reason ?? ''));
+    assert.doesNotMatch(probe.lines.join('\n'), /secret/);
+    await probe.redis.command('ACL', 'SETUSER', 'reader', '&update');
+    await eventually('a source that takes messages', () => source.state().isReady && source.state().isHolder);
+    await probe.send('n=1');
+    await has('n', 1);
+  });
+
+  test('what was published in this process and the log did not take when it ends is told', async () => {
+    const channels = new Channels({ reportFault: (_, error) => assert.fail(String(error)) });
+    const refusing = new Proxy(log, {
+      get: (target, name) =>
+        name === 'submit'
+          ? () => Promise.reject(new LatchkeyError('storage-full', 'The disk is full.', { retryAfter: 1 }))
+          : Reflect.get(target, name, target),
+    });
+    const source = await start({ url: 'resp' }, { channels, log: refusing });
+    channels.publish('update', Buffer.from('n=1'));
+    await eventually('a reason', () => source.state().reason === 'The disk is full.');
+    channels.publish('update', Buffer.from('n=2'));
+    await source.close();
+    assert.equal(probe.lines.at(-1), 'ERROR source s ends with 2 messages that the log did not take');
   });
 
   test('what comes while no node runs is a gap once one does', async () => {

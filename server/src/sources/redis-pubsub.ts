@@ -46,6 +46,7 @@ const KEEP_MS = 30_000;
 /** Who stands by holds what it heard in so many lives of a lease: longer than taking over takes. */
 const STANDBY_TTLS = 3;
 const LEASE_TTL_MS = 10_000;
+/** Of starting: a first connection that takes longer is told as a fault. */
 const CONNECT_MS = 2000;
 /** Of stopping: what was heard and waits gets so long to be taken. */
 const DRAIN_MS = 3000;
@@ -129,10 +130,16 @@ export class RedisPubsub implements Source {
   }
 
   async close(): Promise<void> {
-    this.#drainUntilMs = this.#parts.clock.monotonicMs() + DRAIN_MS;
+    const { clock, logger } = this.#parts;
+    this.#drainUntilMs ||= clock.monotonicMs() + DRAIN_MS;
     this.#subscription.close();
     await this.#loop.close();
     this.#validation?.close();
+    const left = this.#isShared ? 0 : this.#inbox.size;
+    // What others hear too is theirs, or a gap for whoever begins next.
+    if (left > 0)
+      logger.error({ source: this.name }, `source ${this.name} ends with ${left} messages that the log did not take`);
+    this.#inbox.discard(left);
   }
 
   get #mustEnd(): boolean {

@@ -83,7 +83,7 @@ export class RedisSubscription implements Subscription {
       else early.push([channel, body]);
     };
     if (channels.length > 0)
-      await client.subscribe([...channels], (body, channel) => hear(channel.toString(), body), true);
+      await client.subscribe([...new Set(channels)], (body, channel) => hear(channel.toString(), body), true);
     for (const pattern of new Set(patterns)) {
       const hearPattern = (body: Buffer, channel: Buffer) => {
         if (isTaken(pattern, channel.toString())) hear(channel.toString(), body);

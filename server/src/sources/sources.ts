@@ -1,5 +1,5 @@
+import { isRedisOfLog } from '../config/flow-loops.ts';
 import type { SourceSettings } from '../config/flow-settings.ts';
-import type { RedisPlace } from '../config/redis-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Format } from '../formats/format.ts';
 import type { Log } from '../log/log.ts';
@@ -45,19 +45,7 @@ async function makeSource(
     }
     case 'redis-keyspace': {
       const { RedisKeyspace } = await import('./redis-keyspace.ts');
-      const isOfLog = logSettings.kind === 'redis' && isSamePlace(settings, logSettings);
-      return new RedisKeyspace({ ...parts, settings, limits, isOfLog });
+      return new RedisKeyspace({ ...parts, settings, limits, isOfLog: isRedisOfLog(logSettings, settings) });
     }
   }
-}
-
-/** Whether both name one database of one Redis, as far as names tell. */
-function isSamePlace(one: RedisPlace, other: RedisPlace): boolean {
-  return placeOf(one) === placeOf(other);
-}
-
-function placeOf({ sentinelName, sentinels, url }: RedisPlace): string {
-  const { host, pathname } = new URL(url);
-  const server = sentinels.length > 0 ? `${sentinelName} ${sentinels.toSorted().join()}` : host;
-  return `${server} ${Number(pathname.slice(1)) || 0}`;
 }

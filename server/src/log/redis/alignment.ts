@@ -5,6 +5,7 @@ import type { Logger } from '../../shared/logger.ts';
 import type { WritableView } from '../../view/view.ts';
 import { type Appending, newToken } from './appending.ts';
 import type { Emptied } from './emptied.ts';
+import { Rebuild } from './rebuild.ts';
 import type { Head, LogRecord, RedisStore, ServerFacts } from './redis-store.ts';
 import { Refill } from './refill.ts';
 import { type Cursor, EMPTY_HEAD, isNameless, type Replica } from './replica.ts';
@@ -63,7 +64,8 @@ export class Alignment {
       }
       await this.#stand(head);
       if (!replica.isFilling && (await this.#readOn())) {
-        if (head.runId === facts.runId) return;
+        if (head.runId === facts.runId && !(await this.#putBackOn())) return;
+        if (head.runId === facts.runId) continue;
         await this.#beginEpoch();
       } else if (replica.isFilling) await this.#refill.run();
     }
@@ -95,13 +97,20 @@ export class Alignment {
     const { replica, store } = this.#options;
     for (;;) {
       const records = await store.tail(replica.head, { waitMs: 1, bytesMax: READ_BYTES });
-      if (records === 'behind') {
+      if (records !== 'behind' && records.length === 0) return true;
+      if (records === 'behind' || (await replica.foreign(records)) === 'gap') {
         await this.#refill.run();
         return false;
       }
-      if (records.length === 0) return true;
-      if ((await replica.foreign(records)) === 'gap') return false;
     }
+  }
+
+  /** Whether another node puts the log back, or did: it is waited for, and gone on for where it stopped. */
+  async #putBackOn(): Promise<boolean> {
+    const { emptied, view } = this.#options;
+    if (!Rebuild.isUnderWay(view)) return false;
+    await emptied.goOn();
+    return true;
   }
 
   /** The server is another run than the one that took the last append. */

@@ -21,10 +21,10 @@ export const FIXED_ARGUMENTS = 26;
 const CHUNK = 64;
 
 /**
- * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any, and whether those were all; nil where
- * the first of them was not appended to that head. Without a token they must go on from the offset.
+ * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any; nil where
+ * the first of them was not appended to that head.
  */
-export const RECORDS_AFTER = `
+const RECORDS_AFTER = `
 local function recordsAfter(changes, offset, token, bytesMax)
   local list, bytes, count = {}, 0, 1
   local from = '(' .. offset .. '-0'
@@ -32,16 +32,12 @@ local function recordsAfter(changes, offset, token, bytesMax)
     local page = redis.call('XRANGE', changes, from, '+', 'COUNT', count)
     for at = 1, #page do
       local fields = page[at][2]
-      if #list == 0 then
-        if token and fields[2] ~= token then return nil end
-        if not token and struct.unpack('<d', fields[4], 3) ~= offset + 1 then return nil end
-      end
+      if #list == 0 and fields[2] ~= token then return nil end
       bytes = bytes + #fields[4]
-      if #list > 0 and bytes > bytesMax then return list, false end
+      if #list > 0 and bytes > bytesMax then return list end
       list[#list + 1] = fields[4]
     end
-    if #page < count then return list, true end
-    if bytes >= bytesMax then return list, false end
+    if #page < count or bytes >= bytesMax then return list end
     from = '(' .. page[#page][1]
     count = math.max(1, math.min(256, math.floor((bytesMax - bytes) * #list / bytes)))
   end
@@ -54,7 +50,7 @@ if redis.replicate_commands then redis.replicate_commands() end
 `;
 
 /** `readHead(key)`: the fields of a head, in the order of `headOfReply`. */
-export const READ_HEAD = `
+const READ_HEAD = `
 local function readHead(key)
   return redis.call('HMGET', key, 'epoch', 'offset', 'token', 'now', 'run', 'floor', 'bytes', 'mark')
 end

@@ -1,9 +1,11 @@
 import { LatchkeyError } from '@latchkey/client';
 import type { LogSettings } from '../../config/redis-settings.ts';
 import type { Clock } from '../../shared/clock.ts';
+import { newEpochId } from '../../shared/epochs.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { epochRecord } from './alignment.ts';
 import type { Appending } from './appending.ts';
+import type { Rebuild } from './rebuild.ts';
 import type { RedisStore } from './redis-store.ts';
 import { EMPTY_HEAD, type Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
@@ -11,6 +13,8 @@ import { waited } from './wait.ts';
 
 const LOOK_MS = 500;
 const REGISTERED_MS = 5000;
+const LEASE = 'rebuild';
+const LEASE_TTL_MS = 10_000;
 
 export interface EmptiedOptions {
   readonly store: RedisStore;
@@ -19,6 +23,7 @@ export interface EmptiedOptions {
   readonly time: ServerTime;
   readonly clock: Clock;
   readonly node: string;
+  readonly rebuild: Rebuild;
   readonly settings: Pick<LogSettings, 'rebuild' | 'rebuildWaitMs'>;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -53,8 +58,38 @@ export class Emptied {
       if (!(await waited(LOOK_MS, signal))) throw closing();
       return;
     }
+    const isBest = best(others) === node;
+    if (isLost && settings.rebuild && !isBest && others.some((other) => other.offset > 0)) {
+      if (!(await waited(LOOK_MS, signal))) throw closing();
+      return;
+    }
     this.#sinceMs = undefined;
-    await this.#begin();
+    if (settings.rebuild && offset > 0) await this.goOn();
+    else await this.#begin();
+  }
+
+  /** The log is being put back: whoever does it holds a lease, and who gets it goes on. */
+  async goOn(): Promise<void> {
+    const { node, rebuild, signal, store } = this.#options;
+    if ((await store.lease(LEASE, node, LEASE_TTL_MS)) === undefined) {
+      if (!(await waited(LOOK_MS, signal))) throw closing();
+      return;
+    }
+    await this.#holding(() => rebuild.run(newEpochId()));
+  }
+
+  async #holding(work: () => Promise<void>): Promise<void> {
+    const { node, store } = this.#options;
+    const renewal = setInterval(
+      () => void store.lease(LEASE, node, LEASE_TTL_MS).catch(() => undefined),
+      LEASE_TTL_MS / 3,
+    );
+    try {
+      await work();
+    } finally {
+      clearInterval(renewal);
+      await store.releaseLease(LEASE, node).catch(() => undefined);
+    }
   }
 
   /** The log begins, whoever is first. */
@@ -67,6 +102,11 @@ export class Emptied {
       writer: appending.nextWriter(),
     });
   }
+}
+
+/** Who knows most; of several the first by name. */
+function best(nodes: readonly { readonly node: string; readonly offset: number }[]): string | undefined {
+  return nodes.toSorted((a, b) => b.offset - a.offset || (a.node < b.node ? -1 : 1))[0]?.node;
 }
 
 function closing(): LatchkeyError {

@@ -1,7 +1,7 @@
 /**
  * All of a key's change but key and value, as it lies in the hash `heads` and within records, little endian:
  *
- *   format u8 · op u8 · payload kind u8 · reason u8 · flags u16 · digest 2×u32 · offset f64 · previous f64 · decided f64
+ *   format u8 · op u8 · payload kind u8 · reason u8 · flags u16 · digest 2×u32 · value bytes u32 · offset f64 · previous f64 · decided f64
  *   [valueOffset f64] · [updated f64] · [valid f64] · [expires f64] · [updated text] [valid text] [origin text] [content type text] · [rest]
  *
  * where valueOffset is left out if it is the offset, updated if it is decided, text is u16 length + UTF-8, and the rest, of a hash in `heads` alone, the JSON text that its fields came from. Offsets and microseconds are doubles: exact to 2^53.
@@ -17,7 +17,8 @@ const OPS = ['put', 'remove', 'stale'] as const;
 const KINDS = [undefined, 'json', 'text', 'binary'] as const;
 const REASONS: readonly (RemoveReason | undefined)[] = [undefined, 'deleted', 'expired', 'evicted'];
 const DIGEST_AT = 6;
-const FIXED_BYTES = 38;
+const VALUE_BYTES_AT = 14;
+const FIXED_BYTES = 42;
 const TEXT_BYTES_MAX = 0xffff;
 
 const HAS_UPDATED_TEXT = 1;
@@ -40,7 +41,7 @@ export function keyHeadBytesMax(change: Change): number {
   return FIXED_BYTES + 32 + 8 + length * 3;
 }
 
-/** The place after the head. The digest is left zero: `writeDigest`. @throws RangeError for a text of more than 65,535 bytes */
+/** The place after the head, which tells of no value yet: `writeValueBytes`, `writeDigest`. @throws RangeError for a text of more than 65,535 bytes */
 export function writeKeyHead(bytes: Buffer, start: number, change: Change): number {
   const payload = change.value;
   bytes[start] = FORMAT;
@@ -49,6 +50,7 @@ export function writeKeyHead(bytes: Buffer, start: number, change: Change): numb
   bytes[start + 3] = REASONS.indexOf(change.reason);
   let at = bytes.writeUInt16LE(flagsOf(change, payload), start + 4);
   at = bytes.writeDoubleLE(0, at);
+  at = bytes.writeUInt32LE(0, at);
   at = bytes.writeDoubleLE(change.offset, at);
   at = bytes.writeDoubleLE(change.previous, at);
   at = bytes.writeDoubleLE(change.decided, at);
@@ -68,12 +70,18 @@ export function writeDigest(bytes: Buffer, start: number, digest: Digest): void 
   bytes.writeUInt32LE(digest.high, bytes.writeUInt32LE(digest.low, start + DIGEST_AT));
 }
 
+/** Into a head that begins at `start`: how long the value is, so that whoever reads many takes no more than it can hold. */
+export function writeValueBytes(bytes: Buffer, start: number, length: number): void {
+  bytes.writeUInt32LE(length, start + VALUE_BYTES_AT);
+}
+
 /** A head as it was read: the change with the value to come, of which kind it is, and what it was recognised by. */
 export interface KeyHead {
   readonly change: Omit<Change, 'value'>;
   readonly kind: Payload['kind'] | undefined;
   readonly contentType: string | undefined;
   readonly digest: Digest;
+  readonly valueBytes: number;
   /** What follows the head: in `heads`, the text of a value that is kept as a hash. */
   readonly rest: Buffer;
 }
@@ -87,6 +95,7 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
   const reason = reader.one(REASONS);
   const flags = reader.uint16();
   const digest = { low: reader.uint32(), high: reader.uint32() };
+  const valueBytes = reader.uint32();
   if ((kind === undefined) !== (op === 'remove')) reader.fail(`a ${op} with a value of kind ${kind ?? 'none'}`);
   const offset = reader.integer();
   const previous = reader.integer();
@@ -118,7 +127,7 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
     decided,
     origin,
   };
-  return { change, kind, contentType, digest, rest };
+  return { change, kind, contentType, digest, valueBytes, rest };
 }
 
 /** The change whole. Its value is decoded at its first use, so the bytes MUST stay as they are. */

@@ -67,7 +67,7 @@ function writeOf(step: KeyStep, nowMicros: number, { foreign, observed }: KeyFin
 function plainWrite({ last, wasRemoved }: KeyStep, before: Change | undefined, nowMicros: number): PlainWrite {
   const { expires, value } = last;
   if (last.op === 'remove') return REMOVE;
-  if (last.op === 'stale' && !wasRemoved) return NONE;
+  if (last.op === 'stale' && before !== undefined && !wasRemoved) return NONE;
   // A change of the expiry alone keeps the very value and its moment.
   if (before?.updated === last.updated && before.value === value && !wasRemoved) return { kind: 'expiry', expires };
   if (value === undefined) throw new Error(`a change of ${last.op} came without a value`);

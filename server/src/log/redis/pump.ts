@@ -181,7 +181,13 @@ export class Pump {
     }
     this.#inFlight = undefined;
     if (answer.kind === 'appended') await this.#appended(step);
-    else {
+    else if (answer.kind === 'moved' && answer.records[0]?.token === request.record.token) {
+      // An earlier send of it, whose connection was lost, was carried out after all.
+      await this.#appended(step);
+      await replica.applied();
+      this.takeBackAhead();
+      if ((await replica.foreign(answer.records)) === 'gap') this.#options.onAstray();
+    } else {
       this.#undo(step);
       await this.#answered(answer, step);
     }
@@ -197,13 +203,14 @@ export class Pump {
     const failure = replicasMin === 0 ? undefined : await replicated(store, replicasMin);
     this.#options.onResult(failure);
     this.#unshown = step;
-    const shown = replica.own(step).then(() => {
+    const { shown, tried } = replica.own(step);
+    void tried.then(() => this.#options.jobs.settle(step.touched, failure, position));
+    const settled = shown.then(() => {
       step.above?.stage.settleBelow();
       if (this.#unshown === step) this.#unshown = undefined;
-      this.#options.jobs.settle(step.touched, failure, position);
     });
     if (!unobserved.isAny) return;
-    await shown;
+    await settled;
     await unobserved.settled();
   }
 

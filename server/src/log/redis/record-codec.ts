@@ -12,7 +12,7 @@ import { writeUtf8 } from '../../shared/utf8.ts';
 import { TABLE_NAMES } from '../../view/view.ts';
 import { ByteReader } from './byte-reader.ts';
 import { digestOf } from './digest.ts';
-import { keyHeadBytesMax, readKeyHead, withValue, writeDigest, writeKeyHead } from './key-head.ts';
+import { keyHeadBytesMax, readKeyHead, withValue, writeDigest, writeKeyHead, writeValueBytes } from './key-head.ts';
 import type { LogRecord, TableWrite } from './redis-store.ts';
 
 const FORMAT = 1;
@@ -37,7 +37,10 @@ export function encodeRecord(record: LogRecord): EncodedRecord {
     const headStart = writeUtf8(change.key, bytes, at + CHANGE_BYTES);
     const valueStart = writeKeyHead(bytes, headStart, change);
     const end = change.value === undefined ? valueStart : writePayload(bytes, valueStart, change.value);
-    if (change.value !== undefined) writeDigest(bytes, headStart, digestOf(bytes, valueStart, end));
+    if (change.value !== undefined) {
+      writeDigest(bytes, headStart, digestOf(bytes, valueStart, end));
+      writeValueBytes(bytes, headStart, end - valueStart);
+    }
     bytes.writeUInt16LE(headStart - at - CHANGE_BYTES, at);
     bytes.writeUInt16LE(valueStart - headStart, at + 2);
     bytes.writeUInt32LE(end - valueStart, at + 4);

@@ -131,9 +131,12 @@ export type AppendAnswer =
   /** Another node has the turn. */
   | { readonly kind: 'turn'; readonly waitMs: number };
 
-/** A page of a refill: entries in the order of their offsets, tombstones too. */
+/**
+ * A page of a refill: entries in the order of their offsets, tombstones too. A key that changes while it is read is left out; it lies
+ * further on then, or after `head`.
+ */
 export interface RefillPage {
-  /** The head when the page was read. */
+  /** The head before the page was read. No entry is beyond it. */
   readonly head: Head;
   readonly entries: readonly {
     /**
@@ -141,8 +144,7 @@ export interface RefillPage {
      * text, for fields alone don't tell `5` from `"5"`). Else `value` is absent.
      */
     readonly change: Change;
-    readonly found: Found;
-    /** Whether `found` is what the log last wrote or observed there (by digest). */
+    /** Whether the log's last value, or none, is still what lies under the key (by digest; its expiry is not looked at). */
     readonly isAsWritten: boolean;
   }[];
   /** Everything with an offset up to here has been answered; undefined: that was the last page. */

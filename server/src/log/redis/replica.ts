@@ -41,6 +41,7 @@ export class Replica {
   /** Each resolves when its step is in the view, in their order. */
   readonly #queue: Promise<void>[] = [];
   #isUnfit = false;
+  #tried: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
 
   constructor(options: ReplicaOptions) {
@@ -73,17 +74,22 @@ export class Replica {
     while (this.#queue.length >= waitingMax) await this.#queue[0];
   }
 
+  /** Resolves when the view has all that is known, or could not take it yet. */
+  tried(): Promise<void> {
+    return this.#tried;
+  }
+
   /** Resolves when the view has all that is known; never rejects. */
   applied(): Promise<void> {
     return this.#tail;
   }
 
-  /** The step of this node is in the log. Resolves when the view shows it, or could not take it. */
-  own(step: DecidedStep): Promise<void> {
+  /** The step of this node is in the log. `tried` resolves when the view shows it, or could not take it yet; `shown` when it does. */
+  own(step: DecidedStep): { readonly tried: Promise<void>; readonly shown: Promise<void> } {
     const { record } = step;
     const cursor = after(this.#cursor, record);
     this.#cursor = cursor;
-    return this.#enqueue(() =>
+    const tried = this.#enqueue(() =>
       this.#view.apply({
         placed: step.stage.placed,
         nowMicros: record.nowMicros,
@@ -92,6 +98,7 @@ export class Replica {
         also: () => this.#writeTables(record.tables, cursor),
       }),
     );
+    return { tried, shown: this.#tail };
   }
 
   /** Records that go on from `head`; those that are known already are passed over. Whether any was new. */
@@ -185,20 +192,23 @@ export class Replica {
     const changes = group.length === 1 ? last.changes : group.flatMap((record) => record.changes);
     const tables = group.length === 1 ? last.tables : group.flatMap((record) => record.tables);
     const { epoch, first, tombstoneFloor } = last;
-    const epochs = epoch === undefined ? {} : { epochs: [...this.#epochsUpTo(first), { id: epoch, first: [first] }] };
+    const epochs = epoch === undefined ? undefined : this.#epochsWith({ id: epoch, first: [first] });
     await this.#view.apply({
       placed: this.#place(changes),
       nowMicros: last.nowMicros,
       head: last.last,
-      ...epochs,
+      ...(epochs === undefined ? {} : { epochs }),
       ...(tombstoneFloor === undefined ? {} : { collectTo: tombstoneFloor }),
       also: () => this.#writeTables(tables, cursor),
     });
   }
 
-  #epochsUpTo(first: number): readonly Epoch[] {
+  /** Undefined where it is known already. */
+  #epochsWith(begun: Epoch): readonly Epoch[] | undefined {
     const { epochs } = this.#view;
-    return isNameless(epochs) ? [] : epochs.list().filter((epoch) => (epoch.first[0] as number) <= first);
+    const known = isNameless(epochs) ? [] : epochs.list();
+    if (known.some(({ id }) => id === begun.id)) return undefined;
+    return [...known.filter(({ first }) => (first[0] as number) < (begun.first[0] as number)), begun];
   }
 
   #place(changes: readonly Change[]): readonly Placed[] {
@@ -231,6 +241,7 @@ export class Replica {
     })();
     this.#tail = taken;
     this.#queue.push(taken);
+    this.#tried = tried.promise;
     return tried.promise;
   }
 

@@ -1,11 +1,12 @@
 /** What the scripts return, as the contract has it. */
 import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
-import { digestOf, digestOfFields } from './digest.ts';
-import { readKeyHead, withValue } from './key-head.ts';
 import { decodeRecord } from './record-codec.ts';
-import type { AppendAnswer, Found, Head, LogRecord, RefillPage } from './redis-store.ts';
+import type { AppendAnswer, Found, Head, LogRecord } from './redis-store.ts';
 
-/** The fields of `readHead`. */
+/** The fields of a head, as `readHead` of the scripts has them first. */
+export const HEAD_FIELDS = ['epoch', 'offset', 'token', 'now', 'run', 'floor'] as const;
+
+/** Of `HEAD_FIELDS`. */
 export function headOfReply(reply: Reply | undefined): Head {
   const [epoch, offset, token, now, run, floor] = listOfReply(reply).map(textOfReply);
   return {
@@ -18,8 +19,16 @@ export function headOfReply(reply: Reply | undefined): Head {
   };
 }
 
+/** The list `epochs`, oldest first. */
+export function epochsOfReply(reply: Reply | undefined): { readonly id: string; readonly first: number }[] {
+  return listOfReply(reply).map((entry) => {
+    const [first = '', ...id] = text(entry).split(' ');
+    return { id: id.join(' '), first: Number(first) };
+  });
+}
+
 /** @throws LatchkeyError `data-corrupt` */
-export function recordsOfReply(reply: Reply | undefined): LogRecord[] {
+function recordsOfReply(reply: Reply | undefined): LogRecord[] {
   return listOfReply(reply).map((record) => decodeRecord(bytesOfReply(record)));
 }
 
@@ -69,28 +78,6 @@ export function foundOfReply(reply: Reply | undefined, shiftMicros: number): Fou
   for (let at = 0; at < words.length; at += 2) fields.push([words[at] as Buffer, words[at + 1] as Buffer]);
   return { kind, fields, expires };
 }
-
-/** What the refill script returns of one key: offset, key, head and what was found. @throws LatchkeyError `data-corrupt` */
-export function entryOfReply(reply: Reply, shiftMicros: number): RefillPage['entries'][number] | undefined {
-  const [, key, headBytes, foundReply] = listOfReply(reply);
-  // Somebody else took it out of `heads` alone: what is under the key is unknown to the log, as before its first change.
-  if (headBytes === null || headBytes === undefined) return undefined;
-  const head = readKeyHead(bytesOfReply(headBytes), text(key));
-  const found = foundOfReply(foundReply, shiftMicros);
-  const { change, digest } = head;
-  if (change.op === 'remove') return { change: withValue(head, EMPTY), found, isAsWritten: found.kind === 'absent' };
-  const actual =
-    found.kind === 'string' && change.as === undefined
-      ? digestOf(found.data)
-      : found.kind === 'hash' && change.as === 'hash'
-        ? digestOfFields(found.fields)
-        : undefined;
-  const isAsWritten = actual !== undefined && actual.low === digest.low && actual.high === digest.high;
-  if (!isAsWritten) return { change: { ...change, value: undefined }, found, isAsWritten };
-  return { change: withValue(head, found.kind === 'string' ? found.data : head.rest), found, isAsWritten };
-}
-
-const EMPTY = Buffer.alloc(0);
 
 /** Replies are read in binary mode: a bulk string is a buffer. */
 export function bytesOfReply(reply: Reply | undefined): Buffer {

@@ -77,14 +77,9 @@ export class StoreConnections {
   }
 
   /** On the connection for reads that wait. @throws LatchkeyError `not-ready` where it leads to another server than commands do */
-  async sendWaiting(args: readonly Argument[], waitsMs: number): Promise<Reply> {
+  async sendWaiting(args: readonly Argument[], waitsMs = 0): Promise<Reply> {
     this.#checkOneServer();
     return this.#waiting.send(args, waitsMs);
-  }
-
-  async runWaiting(known: Script, keys: readonly Argument[], args: readonly Argument[]): Promise<Reply> {
-    this.#checkOneServer();
-    return runOn(this.#waiting, known, keys, args);
   }
 
   /** Ends the read that waits, if one does. */

@@ -6,14 +6,15 @@
  */
 import { LatchkeyError } from '@latchkey/client';
 import type { RedisPlace } from '../../config/redis-settings.ts';
-import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
+import { listOfReply, textOfReply } from '../../shared/redis/reply.ts';
 import { TABLE_NAMES, type TableName } from '../../view/view.ts';
 import { appendCall, type StreamBounds } from './append-call.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
+import { readEntryPage } from './entry-page.ts';
 import { readFacts } from './facts.ts';
 import { keyNames } from './key-names.ts';
 import { LEASE_SCRIPT, REGISTER_SCRIPT, RELEASE_SCRIPT } from './lease-scripts.ts';
-import { FIND_SCRIPT, REFILL_SCRIPT, TAIL_SCRIPT } from './read-scripts.ts';
+import { FIND_SCRIPT } from './read-scripts.ts';
 import type {
   AppendAnswer,
   AppendRequest,
@@ -25,10 +26,11 @@ import type {
   ServerFacts,
   TableWrite,
 } from './redis-store.ts';
-import { answerOfReply, bytesOfReply, entryOfReply, foundOfReply, headOfReply, recordsOfReply } from './replies.ts';
+import { answerOfReply, bytesOfReply, epochsOfReply, foundOfReply, HEAD_FIELDS, headOfReply } from './replies.ts';
 import { script } from './script.ts';
 import { StoreConnections } from './store-connections.ts';
 import { isKeyRefused } from './store-error.ts';
+import { StreamReader, type TailOptions } from './stream-reader.ts';
 
 export interface RedisStoreOptions {
   readonly place: RedisPlace;
@@ -43,7 +45,6 @@ export interface RedisStoreOptions {
   readonly onDown?: (error: LatchkeyError) => void;
 }
 
-type TailOptions = Parameters<RedisStore['tail']>[1];
 type TablePage = Awaited<ReturnType<RedisStore['refillTables']>>;
 type Registered = Awaited<ReturnType<RedisStore['register']>>;
 
@@ -56,8 +57,6 @@ const TRY_SCRIPT = 'return 1';
 const SCRIPTS = {
   append: script(APPEND_SCRIPT),
   find: script(FIND_SCRIPT),
-  tail: script(TAIL_SCRIPT),
-  refill: script(REFILL_SCRIPT),
   lease: script(LEASE_SCRIPT),
   release: script(RELEASE_SCRIPT),
   register: script(REGISTER_SCRIPT),
@@ -71,16 +70,16 @@ class ConnectedStore implements RedisStore {
   readonly #options: RedisStoreOptions;
   readonly #names: ReturnType<typeof keyNames>;
   readonly #redis: StoreConnections;
+  readonly #stream: StreamReader;
   /** Of the server that took the last append. */
   #appendedRunId = '';
-  /** Token of the record that the last tail ended with, where that was all there was: the next waits at once. */
-  #lastToken: string | undefined;
 
   constructor(options: RedisStoreOptions) {
     this.#options = options;
     this.#names = keyNames(options.name);
     const { prefix, rehearsal } = this.#names;
     this.#redis = new StoreConnections({ ...options, prefix, rehearsalKey: rehearsal });
+    this.#stream = new StreamReader(this.#redis, this.#names);
   }
 
   get isUp(): boolean {
@@ -96,20 +95,15 @@ class ConnectedStore implements RedisStore {
   }
 
   head(): Promise<Head> {
-    const fields = ['epoch', 'offset', 'token', 'now', 'run', 'floor'];
     return this.#redis.guarded('reading the head', async () =>
-      headOfReply(await this.#redis.send(['HMGET', this.#names.head, ...fields])),
+      headOfReply(await this.#redis.send(['HMGET', this.#names.head, ...HEAD_FIELDS])),
     );
   }
 
   epochs(): Promise<readonly { readonly id: string; readonly first: number }[]> {
-    return this.#redis.guarded('reading the epochs', async () => {
-      const reply = await this.#redis.send(['LRANGE', this.#names.epochs, '0', '-1']);
-      return listOfReply(reply).map((entry) => {
-        const [first = '', ...id] = (textOfReply(entry) ?? '').split(' ');
-        return { id: id.join(' '), first: Number(first) };
-      });
-    });
+    return this.#redis.guarded('reading the epochs', async () =>
+      epochsOfReply(await this.#redis.send(['LRANGE', this.#names.epochs, '0', '-1'])),
+    );
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
@@ -142,37 +136,11 @@ class ConnectedStore implements RedisStore {
   }
 
   tail(after: Head, options: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
-    return this.#redis.guarded('reading on', async () => {
-      if (options.signal?.aborted === true) return [];
-      const isAtHead = after.token !== '' && after.token === this.#lastToken;
-      this.#lastToken = undefined;
-      if (!isAtHead) {
-        const { changes, epochs, head } = this.#names;
-        const args = [after.epoch, String(after.offset), after.token, String(options.bytesMax)];
-        const reply = await this.#redis.runWaiting(SCRIPTS.tail, [head, epochs, changes], args);
-        const [word, list, isAll] = listOfReply(reply);
-        if (textOfReply(word) === 'behind') return 'behind';
-        const records = recordsOfReply(list);
-        if (textOfReply(isAll) === '1') this.#lastToken = records.at(-1)?.token;
-        if (records.length > 0) return records;
-      }
-      return this.#next(after, options);
-    });
+    return this.#redis.guarded('reading on', () => this.#stream.tail(after, options));
   }
 
-  refill(after: number, { bytesMax, entriesMax }: Parameters<RedisStore['refill']>[1]): Promise<RefillPage> {
-    return this.#redis.guarded('reading the entries', async () => {
-      const { head, heads, index } = this.#names;
-      const args = [String(after), String(entriesMax), String(bytesMax)];
-      const [headReply, more, list] = listOfReply(await this.#redis.run(SCRIPTS.refill, [head, index, heads], args));
-      const rows = listOfReply(list);
-      const last = textOfReply(listOfReply(rows.at(-1))[0]);
-      return {
-        head: headOfReply(headReply),
-        entries: rows.flatMap((row) => entryOfReply(row, this.#shiftMicros) ?? []),
-        next: textOfReply(more) === '1' && last !== undefined ? Number(last) : undefined,
-      };
-    });
+  refill(after: number, bounds: Parameters<RedisStore['refill']>[1]): Promise<RefillPage> {
+    return this.#redis.guarded('reading the entries', () => readEntryPage(this.#redis, this.#names, after, bounds));
   }
 
   /** A cursor is the name of a table and the place of its scan. */
@@ -231,25 +199,6 @@ class ConnectedStore implements RedisStore {
 
   get #shiftMicros(): number {
     return this.#options.clockShiftMicros?.() ?? 0;
-  }
-
-  /** Waits for one record: what is appended after the head, by whomever. */
-  async #next(after: Head, { signal, waitMs }: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
-    if (signal?.aborted === true) return [];
-    const unblock = () => void this.#redis.unblock();
-    signal?.addEventListener('abort', unblock, { once: true });
-    const block = String(Math.max(1, Math.ceil(waitMs)));
-    try {
-      const args = ['XREAD', 'COUNT', '1', 'BLOCK', block, 'STREAMS', this.#names.changes, `${after.offset}-0`];
-      const [stream] = listOfReply(await this.#redis.sendWaiting(args, waitMs));
-      const [entry] = listOfReply(listOfReply(stream)[1]);
-      if (entry === undefined) return [];
-      const [, token, , record] = listOfReply(listOfReply(entry)[1]);
-      if (after.token !== '' && textOfReply(token) !== after.token) return 'behind';
-      return recordsOfReply([record as Reply]);
-    } finally {
-      signal?.removeEventListener('abort', unblock);
-    }
   }
 
   /** Redis does not say which key it was. */

@@ -77,7 +77,7 @@ export class CompareScan {
 
   /** Entries of a page of the view whose keys are not there now. */
   async #entries(): Promise<readonly Selected[]> {
-    const { connection, isOwn, selection, view } = this.#setup;
+    const { isOwn, selection, view } = this.#setup;
     const index = this.#pattern;
     const after = this.#after === undefined ? {} : { after: this.#after };
     const page = view.list({ prefix: selection.entryPrefix(index), limit: ENTRIES_MAX, ...after });
@@ -88,7 +88,17 @@ export class CompareScan {
       if (selected === undefined || selection.isEarlier(selected.redisKey, index) || !isOwn(entry)) return [];
       return [selected];
     });
-    const there = await Promise.all(own.map(({ redisKey }) => connection.send(['EXISTS', redisKey])));
-    return own.filter((_selected, at) => Number(there[at]) === 0);
+    return this.#absent(own);
+  }
+
+  /** Those that are not there. Most often all are, which one answer tells. */
+  async #absent(keys: readonly Selected[]): Promise<readonly Selected[]> {
+    if (keys.length === 0) return [];
+    const names = keys.map(({ redisKey }) => redisKey);
+    const there = Number(await this.#setup.connection.send(['EXISTS', ...names]));
+    if (there === keys.length) return [];
+    if (there === 0) return keys;
+    const half = Math.ceil(keys.length / 2);
+    return [...(await this.#absent(keys.slice(0, half))), ...(await this.#absent(keys.slice(half)))];
   }
 }

@@ -32,86 +32,100 @@ export interface KeyReaderSetup {
   readonly valueBytesMax: number;
 }
 
-/** Values that are read at once, by the sizes that were told; a hash tells the number of its fields. */
-const GROUP_BYTES_MAX = 512 * 1024;
-const FIELD_BYTES = 64;
+/** Values that are read at once: as many as are about so much, by the size of those before, and never more than so many. */
+const GROUP_BYTES = 1024 * 1024;
+const GROUP_KEYS_MAX = 200;
+const GROUP_KEYS_MIN = 4;
+/** What PTTL answers of a key that is not there. */
+const GONE = -2;
 /** A field takes at least `"":"",` of the value. */
 const FIELD_BYTES_MIN = 6;
 
-interface Sized<Key> {
+interface Typed<Key> {
   readonly key: Key;
   readonly type: 'string' | 'hash';
-  readonly bytes: number;
 }
 
 /**
- * Reads keys where they live: their types, then their sizes, then value and expiry of each in one moment. Nothing is read that is
- * known to be too big.
+ * Reads keys where they live: their types, then value and expiry of each in one moment. No more of a string is read than a value may
+ * have, and no hash of more fields than a value may have.
  */
 export class KeyReader {
   readonly #setup: KeyReaderSetup;
+  #groupKeys = GROUP_KEYS_MAX;
 
   constructor(setup: KeyReaderSetup) {
     this.#setup = setup;
   }
 
-  /** In the order of the keys, group by group, so that no more than about a group of values is held. */
+  /** Group by group, so that no more than a group of values is held; what is no string or hash comes first. */
   async *read<Key extends { readonly redisKey: string }>(
     keys: readonly Key[],
   ): AsyncGenerator<readonly Reading<Key>[]> {
     const askedMicros = this.#setup.nowMicros();
     const types = await this.#ask(keys.map(({ redisKey }) => ['TYPE', redisKey]));
-    const typed = keys.map((key, index) => ({ key, type: textOfReply(types[index]) ?? 'none' }));
     const answeredMicros = this.#setup.nowMicros();
-    const without = typed.filter(({ type }) => type !== 'string' && type !== 'hash');
-    if (without.length > 0)
-      yield without.map(({ key, type }) => ({
-        key,
-        found: type === 'none' ? { kind: 'absent' as const } : { kind: 'other' as const, type },
-        askedMicros,
-        answeredMicros,
-      }));
-    const valued = typed.filter(({ type }) => type === 'string' || type === 'hash');
-    const sized = await this.#sizes(valued as readonly { key: Key; type: 'string' | 'hash' }[]);
-    for (const group of groupsOf(sized)) yield await this.#values(group);
-  }
-
-  async #sizes<Key extends { readonly redisKey: string }>(
-    keys: readonly { readonly key: Key; readonly type: 'string' | 'hash' }[],
-  ): Promise<readonly Sized<Key>[]> {
-    const sizes = await this.#ask(
-      keys.map(({ key, type }) => [type === 'string' ? 'STRLEN' : 'HLEN', key.redisKey]),
-      'WRONGTYPE',
-    );
-    // What has become of another type in between is read all the same, and found out there.
-    return keys.map(({ key, type }, index) => {
-      const size = Number(sizes[index] ?? 0);
-      return { key, type, bytes: type === 'string' ? size : size * FIELD_BYTES };
+    const valued: Typed<Key>[] = [];
+    const others: Reading<Key>[] = [];
+    keys.forEach((key, index) => {
+      const type = textOfReply(types[index]) ?? 'none';
+      if (type === 'string' || type === 'hash') valued.push({ key, type });
+      else {
+        const found: Found = type === 'none' ? { kind: 'absent' } : { kind: 'other', type };
+        others.push({ key, found, askedMicros, answeredMicros });
+      }
     });
+    if (others.length > 0) yield others;
+    for (let at = 0; at < valued.length; ) {
+      const group = valued.slice(at, at + this.#groupKeys);
+      at += group.length;
+      yield await this.#values(group);
+    }
   }
 
   async #values<Key extends { readonly redisKey: string }>(
-    group: readonly Sized<Key>[],
+    group: readonly Typed<Key>[],
   ): Promise<readonly Reading<Key>[]> {
     const { nowMicros, valueBytesMax } = this.#setup;
-    const isTooBig = ({ bytes, type }: Sized<Key>) =>
-      (type === 'string' ? bytes : (bytes / FIELD_BYTES) * FIELD_BYTES_MIN) > valueBytesMax;
-    const read = group.filter((each) => !isTooBig(each));
-    const commands = read.flatMap(({ key, type }) => [
-      [type === 'string' ? 'GET' : 'HGETALL', key.redisKey],
-      ['PTTL', key.redisKey],
+    const tooBig = await this.#tooBig(group);
+    const read = group.filter(({ key }) => !tooBig.has(key));
+    const commands = read.flatMap(({ key: { redisKey }, type }) => [
+      type === 'string' ? ['GETRANGE', redisKey, '0', String(valueBytesMax)] : ['HGETALL', redisKey],
+      ['PTTL', redisKey],
     ]);
     const askedMicros = nowMicros();
     // Value and expiry are of one moment: else a SET with another expiry in between would make an entry that never was.
     const replies = read.length === 0 ? [] : await this.#together(commands);
     const answeredMicros = nowMicros();
     const values = new Map(
-      read.map(({ key, type }, index) => [key, foundOf(type, replies[2 * index], replies[2 * index + 1])]),
+      read.map(({ key, type }, index) => {
+        const found = foundOf(type, replies[2 * index], Number(replies[2 * index + 1]), valueBytesMax);
+        return [key, found] as const;
+      }),
     );
+    this.#adapt([...values.values()]);
     return group.map(({ key }) => {
       const found: Found = values.get(key) ?? { kind: 'too-big' };
       return { key, found, askedMicros, answeredMicros };
     });
+  }
+
+  /** Hashes of so many fields that no value can hold them. */
+  async #tooBig<Key extends { readonly redisKey: string }>(group: readonly Typed<Key>[]): Promise<ReadonlySet<Key>> {
+    const hashes = group.filter(({ type }) => type === 'hash');
+    // What has become of another type in between is read all the same, and found out there.
+    const sizes = await this.#ask(
+      hashes.map(({ key }) => ['HLEN', key.redisKey]),
+      'WRONGTYPE',
+    );
+    const isTooBig = (fields: number) => fields * FIELD_BYTES_MIN > this.#setup.valueBytesMax;
+    return new Set(hashes.flatMap(({ key }, index) => (isTooBig(Number(sizes[index])) ? [key] : [])));
+  }
+
+  #adapt(found: readonly Found[]): void {
+    const bytes = found.reduce((sum, each) => sum + bytesOf(each), 0);
+    const average = Math.max(1, bytes / Math.max(1, found.length));
+    this.#groupKeys = Math.max(GROUP_KEYS_MIN, Math.min(GROUP_KEYS_MAX, Math.floor(GROUP_BYTES / average)));
   }
 
   /** Commands of one pipeline. A reply that is an error of that code stands as `null`. */
@@ -137,34 +151,27 @@ export class KeyReader {
   }
 }
 
-/** In order, each of about as many bytes as may be held, or one bigger value. */
-function groupsOf<Key>(keys: readonly Sized<Key>[]): Sized<Key>[][] {
-  const groups: Sized<Key>[][] = [];
-  let bytes = 0;
-  for (const key of keys) {
-    bytes += key.bytes;
-    const last = groups.at(-1);
-    if (last !== undefined && bytes <= GROUP_BYTES_MAX) last.push(key);
-    else {
-      groups.push([key]);
-      bytes = key.bytes;
-    }
-  }
-  return groups;
-}
-
-function foundOf(type: 'string' | 'hash', value: Reply | undefined, ttl: Reply | undefined): Found {
+function foundOf(type: Typed<unknown>['type'], value: Reply | undefined, ttlMs: number, valueBytesMax: number): Found {
   // Within EXEC an error is one of the replies.
   if (value instanceof Error) return { kind: 'changing' };
-  const ttlMs = Number(ttl) < 0 ? undefined : Number(ttl);
-  if (type === 'string') return Buffer.isBuffer(value) ? { kind: 'string', data: value, ttlMs } : { kind: 'absent' };
+  if (ttlMs === GONE) return { kind: 'absent' };
+  const ttl = ttlMs < 0 ? undefined : ttlMs;
+  if (type === 'string') {
+    const data = bufferOf(value);
+    return data.length > valueBytesMax ? { kind: 'too-big' } : { kind: 'string', data, ttlMs: ttl };
+  }
   const flat = listOfReply(value);
-  if (flat.length === 0) return { kind: 'absent' };
   const fields: (readonly [Buffer, Buffer])[] = [];
-  for (let at = 0; at + 1 < flat.length; at += 2) fields.push([bytesOf(flat[at]), bytesOf(flat[at + 1])]);
-  return { kind: 'hash', fields, ttlMs };
+  for (let at = 0; at + 1 < flat.length; at += 2) fields.push([bufferOf(flat[at]), bufferOf(flat[at + 1])]);
+  return { kind: 'hash', fields, ttlMs: ttl };
 }
 
-function bytesOf(reply: Reply | undefined): Buffer {
+function bytesOf(found: Found): number {
+  if (found.kind === 'string') return found.data.length;
+  if (found.kind !== 'hash') return 0;
+  return found.fields.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
+}
+
+function bufferOf(reply: Reply | undefined): Buffer {
   return Buffer.isBuffer(reply) ? reply : Buffer.from(textOfReply(reply) ?? '');
 }
