@@ -135,7 +135,7 @@ export class RedisConnection {
       this.#watchdog ??= setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
       this.#watchdog.unref();
       this.#making = made;
-      await made.connect();
+      await this.#greet(made);
       await onUp?.(made);
       if (this.#isClosed || !made.isReady) throw new Error('the connection ended');
       this.#making = undefined;
@@ -148,6 +148,12 @@ export class RedisConnection {
       destroy(client);
       this.#fail(error);
     }
+  }
+
+  /** A server that takes the connection and then says nothing is given up as well: the library waits for its greeting for ever. */
+  async #greet(client: RawClient): Promise<void> {
+    const timer = setTimeout(() => destroy(client), this.#answerMaxMs);
+    await client.connect().finally(() => clearTimeout(timer));
   }
 
   /** The one that is being prepared. */
@@ -164,6 +170,8 @@ export class RedisConnection {
     if (this.#isClosed) return;
     this.#failure = redisError(error, this.place, 'connecting');
     this.#options.onDown?.(this.#failure);
+    // Whoever was told may have given it up.
+    if (this.#isClosed) return;
     const random = this.#options.random ?? Math.random;
     const delayMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(this.#failures, 10)) * (0.5 + random() / 2);
     this.#failures += 1;
