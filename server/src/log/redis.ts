@@ -23,7 +23,7 @@ import { checkServer, durabilityOf } from './redis/server-checks.ts';
 import type { ServerTime } from './redis/server-time.ts';
 import { followOthers } from './redis/tail.ts';
 import { Unobserved } from './redis/unobserved.ts';
-import { waited } from './redis/wait.ts';
+import { closing, waited } from './redis/wait.ts';
 
 /** A start waits so long for the Redis; then the node serves what it knows, and is not ready. */
 const START_MS = 5000;
@@ -395,8 +395,4 @@ function notReached(): LatchkeyError {
   return new LatchkeyError('not-ready', 'The Redis of the log is not reached; nothing of this was kept.', {
     retryAfter: 1,
   });
-}
-
-function closing(): LatchkeyError {
-  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
 }

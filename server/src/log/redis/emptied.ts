@@ -1,4 +1,3 @@
-import { LatchkeyError } from '@latchkey/client';
 import type { LogSettings } from '../../config/redis-settings.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { newEpochId } from '../../shared/epochs.ts';
@@ -9,7 +8,7 @@ import type { Rebuild } from './rebuild.ts';
 import type { RedisStore } from './redis-store.ts';
 import { EMPTY_HEAD, type Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
-import { waited } from './wait.ts';
+import { closing, waited } from './wait.ts';
 
 const LOOK_MS = 500;
 const REGISTERED_MS = 5000;
@@ -107,8 +106,4 @@ export class Emptied {
 /** Who knows most; of several the first by name. */
 function best(nodes: readonly { readonly node: string; readonly offset: number }[]): string | undefined {
   return nodes.toSorted((a, b) => b.offset - a.offset || (a.node < b.node ? -1 : 1))[0]?.node;
-}
-
-function closing(): LatchkeyError {
-  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
 }
