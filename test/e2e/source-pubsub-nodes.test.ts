@@ -68,13 +68,12 @@ describe('the preset kvupdater on three nodes', { timeout: 240_000 }, () => {
     await endHolder('kill');
     await endHolder('stop');
     const [last] = servers as [ServerProcess];
-    const answer = await fetch(`${last.url}/v1/keys/counter`);
-    assert.equal(await answer.text(), stored(sent));
+    const watch = watches.get(last) as SseClient;
+    await watch.until('the last value', ({ data }) => data.includes(`"n":${sent}}`));
     const { differences, gaps } = (await sourceOf(last)) as SourceReport;
     assert.deepEqual([differences, gaps], [0, 0]);
-    const { changes } = watches.get(last) as SseClient;
     assert.deepEqual(
-      changes.map(({ value }) => (value as { readonly values: { readonly n: number } }).values.n),
+      watch.changes.map(({ value }) => (value as { readonly values: { readonly n: number } }).values.n),
       Array.from({ length: sent }, (_, index) => index + 1),
     );
   });

@@ -1,10 +1,11 @@
+import type { Version } from '@latchkey/client';
 import type { Command, MergeCommand, PutCommand } from '../commands/command.ts';
 import type { Log } from '../log/log.ts';
 import { ANONYMOUS } from '../shared/access.ts';
 import type { Change, Payload } from '../shared/change.ts';
 import { flatFields } from '../shared/flat-object.ts';
 import type { Logger } from '../shared/logger.ts';
-import { payloadEquals } from '../shared/payload.ts';
+import { jsonPayload, payloadEquals } from '../shared/payload.ts';
 import type { Taken } from './intake.ts';
 
 /** Values as they lie where others read them. */
@@ -80,9 +81,22 @@ export class Validation {
       const next = isLast ? 'it differs again and again, so it is left as it is' : 'it is written again';
       logger.error({ source, key }, `Data validation failed: the value read back is not the one written; ${next}.`);
       if (isLast) return false;
-      const commands = [repairOf(entry, value, log)];
-      await log.submit({ commands, principal: ANONYMOUS, origin: `redis-pubsub:${source}` });
+      await this.#repair(entry, value);
     }
+  }
+
+  async #repair(entry: Change, value: Payload): Promise<void> {
+    const { kept, log, source } = this.#setup;
+    const submit = (command: Command) =>
+      log.submit({ commands: [command], principal: ANONYMOUS, origin: `redis-pubsub:${source}` });
+    let ifVersion = log.view.epochs.version(entry);
+    if (kept !== undefined && entry.as === 'hash') {
+      // Of a hash only the fields are written that differ from the entry, so the entry has to be what is there first.
+      const { outcomes } = await submit(await foundOf(entry, kept));
+      const [observed] = outcomes;
+      if (observed?.outcome === 'applied' && observed.version !== undefined) ifVersion = observed.version;
+    }
+    await submit(repairOf(entry, value, ifVersion));
   }
 
   async #isKept(entry: Change, value: Payload): Promise<boolean> {
@@ -97,15 +111,22 @@ export class Validation {
   }
 }
 
+async function foundOf({ expires, key }: Change, kept: KeptValues): Promise<Command> {
+  const fields = await kept.fields(key);
+  const observe = { op: 'observe', key, isAtHome: true, ...(expires === undefined ? {} : { expires }) } as const;
+  if (fields === undefined) return { ...observe, found: undefined };
+  return { ...observe, found: jsonPayload(JSON.stringify(Object.fromEntries(fields))), as: 'hash' };
+}
+
 /** The value once more, unless the entry has changed since. */
-function repairOf(entry: Change, value: Payload, log: Log): Command {
+function repairOf(entry: Change, value: Payload, ifVersion: Version): Command {
   const { as, expires, key, updated, valid } = entry;
   return {
     op: 'put',
     key,
     value,
     updated,
-    ifVersion: log.view.epochs.version(entry),
+    ifVersion,
     acceptLate: true,
     recordEqual: true,
     ...(valid === undefined ? {} : { valid }),

@@ -12,7 +12,7 @@ import { type ClientChoices, clientFor, type RawClient } from './endpoint.ts';
 import { describePlace, redisError, replyCode } from './error.ts';
 import type { Argument, Reply } from './reply.ts';
 
-export interface ConnectionOptions extends Partial<ClientChoices> {
+export interface ConnectionOptions extends Partial<Omit<ClientChoices, 'isWatched'>> {
   readonly place: RedisPlace;
   /** What the connection is for, e.g. `latchkey-log`. */
   readonly name: string;
@@ -128,7 +128,7 @@ export class RedisConnection {
     let client: RawClient | undefined;
     try {
       const { hasInvalidations = false, isBinary = false, name, onUp, place, resp = 2 } = this.#options;
-      client = await clientFor(place, { name, isBinary, resp, hasInvalidations });
+      client = await clientFor(place, { name, isBinary, resp, hasInvalidations, isWatched: true });
       const made = client;
       made.on('error', (error) => this.#drop(made, error));
       made.on('end', () => this.#drop(made, undefined));

@@ -36,6 +36,8 @@ export interface ClientChoices {
   readonly resp: 2 | 3;
   /** Whether it takes invalidations; needs `resp: 3`, and a user who may turn tracking on. */
   readonly hasInvalidations?: boolean;
+  /** Whoever uses it watches for commands that are not answered; the library's own timer for each costs as much as the command. */
+  readonly isWatched?: boolean;
 }
 
 const BINARY = { [RESP_TYPES.BLOB_STRING]: Buffer };
@@ -74,7 +76,10 @@ function makeClient(target: HostAndPort, tls: object, choices: ClientChoices, op
       noDelay: true,
       keepAlive: true,
     },
-    commandOptions: choices.isBinary ? { typeMapping: BINARY } : {},
+    commandOptions: {
+      ...(choices.isBinary ? { typeMapping: BINARY } : {}),
+      ...(choices.isWatched === true ? { timeout: 0 } : {}),
+    },
   } as Parameters<typeof createClient>[0]);
   return client as unknown as RawClient;
 }
