@@ -198,7 +198,12 @@ export class Deciding {
     const step = this.#current;
     const type = step?.foreign.get(command.key);
     if (type === NOT_PERMITTED) return refuseForbidden();
-    if (command.op !== 'observe') return type === undefined ? command : refuseForeign(type);
+    if (command.op !== 'observe') {
+      if (type !== undefined) return refuseForeign(type);
+      if (step?.observed.has(command.key) === false && stage.get(command.key) === undefined)
+        step.absent.add(command.key);
+      return command;
+    }
     if (command.isAtHome !== true || step === undefined) return command;
     const fresh = step.observed.get(command.key);
     if (fresh !== undefined) return observationOf(command.key, fresh.found, stage.get(command.key)?.value);

@@ -9,7 +9,7 @@ import type { ErrorCode } from '@latchkey/client';
 import { LatchkeyError } from '@latchkey/client';
 import { replyCode } from '../../shared/redis/error.ts';
 import type { JobQueue } from '../job-queue.ts';
-import { type Appending, newToken } from './appending.ts';
+import { type Appending, mayPass, newToken } from './appending.ts';
 import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
@@ -120,6 +120,7 @@ export class Pump {
       return;
     }
     if (step.touched.length > 0 || !step.isEmpty) {
+      if (!(await this.#isAbsent(step))) return;
       if (step.isEmpty) await this.#confirm(step);
       else await this.#append(step);
       return;
@@ -132,6 +133,32 @@ export class Pump {
     if (fence !== undefined) duties.putOff(NOTHING_DUE_MS);
     // What can't be decided on top of other steps waits until the view shows them.
     await replica.applied();
+  }
+
+  /** Whether nothing is there that the log never had and the step takes for absent; what is found is decided on first. */
+  async #isAbsent(step: DecidedStep): Promise<boolean> {
+    const { deciding, store } = this.#options;
+    const keys = step.unlooked;
+    if (keys.length === 0) return true;
+    try {
+      const found = await store.find(keys);
+      const there = keys.flatMap((key, index) => {
+        const at = found[index];
+        return at === undefined || at.kind === 'absent' ? [] : [[key, at] as const];
+      });
+      if (there.length === 0) return true;
+      for (const [key, at] of there) deciding.findings.set(key, at);
+      this.#undo(step);
+    } catch (error) {
+      if (!mayPass(error)) {
+        this.#refused(step, error);
+        return false;
+      }
+      this.#undo(step);
+      this.#options.onAstray();
+      throw error;
+    }
+    return false;
   }
 
   /** Nothing needs to be written, but whether what was read is still so is for the Redis to say. */
