@@ -88,9 +88,9 @@ async function startNode(setting: Setting, planted?: BugName): Promise<Node> {
 }
 
 /** A lease of what is due outlives a node that was killed. */
-/** It reads whole journals. */
-const DUE_POLL_MS = 250;
 const DUE_TIMEOUT_MS = 60_000;
+/** Each look reads whole journals. */
+const DUE_POLL_MS = 250;
 
 /** Resolves with the last version when nothing changes by itself any more, and every watcher has been told everything. */
 async function comeToRest(
