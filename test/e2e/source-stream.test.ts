@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { seedFrom } from '../guarantees/random.ts';
 import { startRedis } from '../support/redis.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
@@ -47,7 +48,7 @@ describe('a source redis-stream on a running server', { timeout: 300_000 }, () =
 
   for (const workers of ['0', '2'])
     test(`every entry is one change over kill -9, with ${workers} workers`, async (t) => {
-      const seed = Number(process.env.LATCHKEY_SEED ?? (Math.random() * 2 ** 31) | 0);
+      const seed = seedFrom(process.env.LATCHKEY_SEED);
       t.diagnostic(`LATCHKEY_SEED=${seed}`);
       const redis = await startRedis(t);
       const env = { LATCHKEY_SOURCES: sourceOn(redis.url), LATCHKEY_WORKERS: workers };
@@ -87,7 +88,7 @@ describe('a source redis-stream on a running server', { timeout: 300_000 }, () =
     });
 
   test('of two nodes around one Redis one takes each entry, however often they are killed', async (t) => {
-    const seed = Number(process.env.LATCHKEY_SEED ?? (Math.random() * 2 ** 31) | 0);
+    const seed = seedFrom(process.env.LATCHKEY_SEED);
     t.diagnostic(`LATCHKEY_SEED=${seed}`);
     const redis = await startRedis(t);
     const env = {

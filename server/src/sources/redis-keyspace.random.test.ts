@@ -1,6 +1,8 @@
 // Whatever others write, whenever a connection is cut or a node takes over: in the end the entries are what the Redis holds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Random, seedFrom } from '../../../test/guarantees/random.ts';
+import { redisPrograms } from '../../../test/support/redis.ts';
 import type { RedisReply } from '../../../test/support/redis-process.ts';
 import type { Log } from '../log/log.ts';
 import { type KeyspaceProbe, makeKeyspaceProbe } from './redis-keyspace-probe.fixture.ts';
@@ -9,20 +11,11 @@ import type { Source } from './source.ts';
 const STEPS = 600;
 const KEYS = 15;
 
-/** 0 ≤ x < 1, the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 /** One command of a foreign client. */
-function commandOf(random: () => number, step: number): readonly (string | number)[] {
-  const pick = (max: number) => Math.floor(random() * max);
+function commandOf(random: Random, step: number): readonly (string | number)[] {
+  const pick = (max: number) => random.between(0, max - 1);
   const key = `k.${pick(KEYS)}`;
-  const kind = random();
+  const kind = random.next();
   if (kind < 0.3) return ['SET', key, `v${step}`];
   if (kind < 0.45) return ['DEL', key];
   if (kind < 0.6) return ['SET', key, `{"n":${step}}`, 'PX', 20 + pick(200)];
@@ -78,12 +71,19 @@ function heldHere(probe: KeyspaceProbe): Readonly<Record<string, string>> {
   return held;
 }
 
-for (const mode of ['keyevents', 'tracking'] as const)
-  test(`by ${mode}: entries end as the Redis is, through cuts and handovers`, { timeout: 300_000 }, async (t) => {
-    const seed = Number(process.env.LATCHKEY_SEED ?? (Math.random() * 2 ** 31) | 0);
+const PROGRAMS = redisPrograms().flatMap((program) => [
+  { ...program, mode: 'keyevents' as const },
+  { ...program, mode: 'tracking' as const },
+]);
+
+for (const { mode, path, version } of PROGRAMS)
+  test(`by ${mode} on Redis ${version}: entries end as the Redis is, through cuts and handovers`, {
+    timeout: 300_000,
+  }, async (t) => {
+    const seed = seedFrom(process.env.LATCHKEY_SEED);
     t.diagnostic(`LATCHKEY_SEED=${seed}`);
-    const random = randomOf(seed);
-    const probe = await makeKeyspaceProbe({ notifications: 'KEA' });
+    const random = new Random(seed);
+    const probe = await makeKeyspaceProbe({ program: path, notifications: 'KEA' });
     try {
       let nodes = 0;
       const start = () => {
@@ -92,7 +92,7 @@ for (const mode of ['keyevents', 'tracking'] as const)
       };
       let sources: Source[] = [start(), start()];
       for (let step = 0; step < STEPS; step += 1) {
-        const chance = random();
+        const chance = random.next();
         if (chance < 0.01) {
           for (const type of ['normal', 'pubsub'])
             await probe.redis.command('CLIENT', 'KILL', 'TYPE', type, 'SKIPME', 'yes');

@@ -346,6 +346,18 @@ describe('the source redis-keyspace', { timeout: 300_000 }, () => {
     assert.equal(probe.changes.length, before);
   });
 
+  test('a Redis that hangs is noticed, and what it takes afterwards is found', async () => {
+    const redis = await open();
+    const source = await follow();
+    redis.pause();
+    await probe.until('the reason', () => /did not answer|can't be reached/.test(String(source.state().reason)));
+    assert.equal(source.state().isReady, false);
+    redis.resume();
+    await redis.command('SET', 'a', '1');
+    await holds('a', '1');
+    await probe.until('ready', () => source.state().isReady);
+  });
+
   test('closes at once, also while the Redis does not answer', async () => {
     const redis = await open();
     const source = await follow();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LatchkeyError } from '@latchkey/client';
+import { Random, seedFrom } from '../../../test/guarantees/random.ts';
 import { redisPrograms } from '../../../test/support/redis.ts';
 import { eventually } from '../../../test/support/waiting.ts';
 import type { Batch, Log } from '../log/log.ts';
@@ -12,15 +13,6 @@ import { makeWallClockLog } from './wall-clock-log.fixture.ts';
 const STEPS = 400;
 const STREAMS = ['s', 't'];
 const LEASE_TTL_MS = 300;
-
-/** 0 ≤ x < 1, the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /** A node on that log, which can be ended as a kill -9 does: before or after the log has what it submits. */
 class Node {
@@ -63,9 +55,9 @@ class Node {
 
 for (const { path, version } of redisPrograms())
   test(`on Redis ${version} each entry is one change, in order`, { timeout: 300_000 }, async (t) => {
-    const seed = Number(process.env.LATCHKEY_SEED ?? (Math.random() * 2 ** 31) | 0);
+    const seed = seedFrom(process.env.LATCHKEY_SEED);
     t.diagnostic(`LATCHKEY_SEED=${seed}`);
-    const random = randomOf(seed);
+    const random = new Random(seed);
     const probe = await makeStreamProbe({ program: path });
     const wall = await makeWallClockLog();
     const all: Node[] = [];
@@ -81,11 +73,11 @@ for (const { path, version } of redisPrograms())
       let nodes = [start(), start()];
       const sent = new Map(STREAMS.map((stream) => [stream, 0]));
       for (let step = 0; step < STEPS; step += 1) {
-        const stream = STREAMS[Math.floor(random() * STREAMS.length)] as string;
+        const stream = random.pick(STREAMS);
         const number = (sent.get(stream) ?? 0) + 1;
         sent.set(stream, number);
         await send('XADD', stream, '*', 'm', `${stream}=${number}`);
-        const chance = random();
+        const chance = random.next();
         if (chance < 0.02) await send('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
         else if (chance < 0.04)
           await send('XREADGROUP', 'GROUP', 'latchkey', 'orders', 'COUNT', 3, 'STREAMS', stream, '>').catch(
@@ -99,7 +91,7 @@ for (const { path, version } of redisPrograms())
         } else if (chance < 0.075) {
           const [old, ...rest] = nodes;
           nodes = [...rest, start()];
-          old?.kill(random() < 0.5 ? 'before' : 'after');
+          old?.kill(random.chance(0.5) ? 'before' : 'after');
         }
       }
       const last = (stream: string) => `${stream}=${sent.get(stream)}`;

@@ -164,6 +164,8 @@ export class RedisConnection {
     if (this.#isClosed) return;
     this.#failure = redisError(error, this.place, 'connecting');
     this.#options.onDown?.(this.#failure);
+    // Whoever was told may have given it up.
+    if (this.#isClosed) return;
     const random = this.#options.random ?? Math.random;
     const delayMs = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(this.#failures, 10)) * (0.5 + random() / 2);
     this.#failures += 1;

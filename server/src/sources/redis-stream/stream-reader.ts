@@ -113,7 +113,10 @@ export class StreamReader {
     await this.#acknowledgePending();
   }
 
-  /** A new source of a group that there was: what its consumers were given and did not finish comes first. */
+  /**
+   * A new source of a group that there was: what its consumers were given and did not finish comes first. Should this end in between, the
+   * log's progress counts from then on, and what they had finished behind it is taken as well: too much rather than too little.
+   */
   async #takePending(): Promise<void> {
     const { calls } = this.#setup;
     let after: string | undefined;
