@@ -18,8 +18,8 @@ export class DecidedStep implements KeyFindings {
   readonly touched: Touched[] = [];
   readonly observed = new Map<string, Observed>();
   readonly foreign = new Map<string, string>();
-  /** Keys that commands were decided on as of which the log never had anything. */
-  readonly absent = new Set<string>();
+  /** Keys that the log never had, of commands that came to nothing for that reason. No append looks at them. */
+  readonly unseen = new Set<string>();
   readonly collected: { readonly key: string; readonly offset: number }[] = [];
   /** Of leases that what it decides by itself is made under. */
   readonly fences = new Map<string, number>();
@@ -29,13 +29,6 @@ export class DecidedStep implements KeyFindings {
 
   constructor(stage: Stage) {
     this.stage = stage;
-  }
-
-  /** Those of the absent that it writes nothing to: no append finds out whether something is there. */
-  get unlooked(): readonly string[] {
-    if (this.absent.size === 0) return [];
-    const written = new Set(this.stage.placed.map(({ change }) => change.key));
-    return [...this.absent].filter((key) => !written.has(key));
   }
 
   /** Whether nothing needs to be written. */

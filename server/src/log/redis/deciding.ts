@@ -8,7 +8,8 @@ import type { Access } from '../../shared/access.ts';
 import type { Change } from '../../shared/change.ts';
 import { refuse } from '../../shared/refusal.ts';
 import type { WritableView } from '../../view/view.ts';
-import { type BatchParts, BatchRun } from '../batch-run.ts';
+import type { BatchParts } from '../batch-parts.ts';
+import { BatchRun } from '../batch-run.ts';
 import type { JobQueue } from '../job-queue.ts';
 import { LocalDeadLetters } from '../local-dead-letters.ts';
 import { LocalIdempotency } from '../local-idempotency.ts';
@@ -74,6 +75,9 @@ export class Deciding {
       shared: {
         admit: (command, stage) => this.#admit(command, stage),
         observed: (command, entry) => this.#observed(command, entry),
+        unchanged: ({ key, op }, entry) => {
+          if (entry === undefined && op !== 'read') this.#current?.unseen.add(key);
+        },
       },
     };
   }
@@ -198,12 +202,7 @@ export class Deciding {
     const step = this.#current;
     const type = step?.foreign.get(command.key);
     if (type === NOT_PERMITTED) return refuseForbidden();
-    if (command.op !== 'observe') {
-      if (type !== undefined) return refuseForeign(type);
-      if (step?.observed.has(command.key) === false && stage.get(command.key) === undefined)
-        step.absent.add(command.key);
-      return command;
-    }
+    if (command.op !== 'observe') return type === undefined ? command : refuseForeign(type);
     if (command.isAtHome !== true || step === undefined) return command;
     const fresh = step.observed.get(command.key);
     if (fresh !== undefined) return observationOf(command.key, fresh.found, stage.get(command.key)?.value);

@@ -1,5 +1,3 @@
-import { LatchkeyError } from '@latchkey/client';
-
 /** Whether the time passed; false: it was given up. */
 export function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted) return Promise.resolve(false);
@@ -13,9 +11,4 @@ export function waited(ms: number, signal: AbortSignal): Promise<boolean> {
     const timer = setTimeout(() => settle(true), ms);
     signal.addEventListener('abort', onAbort, { once: true });
   });
-}
-
-/** What is told to who waits when the server stops. */
-export function closing(): LatchkeyError {
-  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
 }
