@@ -121,13 +121,24 @@ export async function paced(perSecond: number, seconds: number, send: () => void
 }
 
 /** As `paced` with requests over HTTP; resolves when all were answered. */
-export async function openLoop(port: number, perSecond: number, seconds: number, request: () => Buffer): Promise<Load> {
+export async function openLoop(
+  port: number,
+  perSecond: number,
+  seconds: number,
+  request: () => Buffer,
+  onAnswer?: (tookMs: number) => void,
+): Promise<Load> {
   const free: Connection[] = [];
   const answers: Promise<void>[] = [];
   const started = performance.now();
   const total = await paced(perSecond, seconds, () => {
     const connection = free.pop() ?? new Connection(port);
-    answers.push(connection.request(request()).then(() => void free.push(connection)));
+    const sentMs = performance.now();
+    const answered = connection.request(request()).then(() => {
+      free.push(connection);
+      onAnswer?.(performance.now() - sentMs);
+    });
+    answers.push(answered);
   });
   await Promise.all(answers);
   for (const connection of free) connection.close();

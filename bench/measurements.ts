@@ -9,6 +9,9 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { pacedFanOut } from './paced-fan-out.ts';
 import { reads } from './reads.ts';
+import { redisFill } from './redis-fill.ts';
+import { redisIngest } from './redis-ingest.ts';
+import { redisNodes } from './redis-nodes.ts';
 import { redisPubsubLatency } from './redis-pubsub-latency.ts';
 import { resp } from './resp.ts';
 import { resume } from './resume.ts';
@@ -19,6 +22,9 @@ import { start } from './start.ts';
 
 export const MEASUREMENTS: readonly Measurement[] = [
   { name: 'ingest', measure: ingest },
+  { name: 'redis-ingest', measure: redisIngest },
+  { name: 'redis-nodes', measure: redisNodes },
+  { name: 'redis-fill', measure: redisFill, repeatsMax: 1 },
   { name: 'fan-out', measure: fanOut },
   { name: 'fan-out-websocket', measure: fanOutWebsocket },
   { name: 'paced-fan-out', measure: pacedFanOut },

@@ -9,11 +9,11 @@ import { sight } from '../../server/src/verify/history.fixture.ts';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
 import { type Scope, temporaryFolder } from '../support/server-process.ts';
 import { compareWithServer, readJournal } from './journal.ts';
-import { appliedOnce, progressExact } from './once-checkers.ts';
+import { appliedOnce, progressExact, writtenOnce } from './once-checkers.ts';
 import { checkOutcomes } from './outcome-checkers.ts';
 import { Random } from './random.ts';
 import { type Keyed, Recorder, type Write } from './recorder.ts';
-import { Target } from './target.ts';
+import { Pace, ServerTarget } from './target.ts';
 import { WatchRecord } from './watch-record.ts';
 
 const namesOf = (violations: readonly Violation[]) => [...new Set(violations.map(({ guarantee }) => guarantee))];
@@ -97,6 +97,14 @@ describe('the checkers of what happens once', () => {
     assert.match(String(found(keyed({ others: [other] }), [...ONCE, sight(2, 'a', '2')])), /which is in the log/);
   });
 
+  test('AppliedOnce finds a text that was put and came again after another value of its key', () => {
+    const [put, other] = [sight(1, 'a', '"w-1"'), sight(2, 'a', '"w-2"')];
+    assert.deepEqual(namesOf(writtenOnce([put, other, sight(3, 'a', '"w-1"')])), ['AppliedOnce']);
+    assert.deepEqual(namesOf(writtenOnce([put, sight(2, 'a'), sight(3, 'a', '"w-1"')])), ['AppliedOnce']);
+    assert.deepEqual(writtenOnce([put, sight(2, 'a', '"w-1"'), other]), [], 'an expiry was set');
+    assert.deepEqual(writtenOnce([put, other, { ...sight(3, 'a', '"w-2"'), op: 'stale' }, sight(4, 'b', '"w-1"')]), []);
+  });
+
   test('ProgressExact finds a row twice, a row missing, and rows beyond the progress', () => {
     const row = (offset: number, n: number) => sight(offset, 'a.src0', JSON.stringify(`row ${n}...`));
     const found = (log: readonly Sight[], progress: string | null) =>
@@ -168,7 +176,7 @@ describe('what only the actors can see', () => {
     const record = new WatchRecord({
       ...one,
       name: 'watcher',
-      target: new Target(new Random(1)),
+      target: new ServerTarget(new Random(1), new Pace()),
       recorder,
       others: [other],
     });

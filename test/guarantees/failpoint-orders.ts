@@ -23,5 +23,5 @@ export type Report =
 /** One change in the journal; `previous` is the offset of its key's change before, 0 where there was none. */
 export interface JournalLine {
   readonly previous: number;
-  readonly change: WireChange;
+  readonly change: WireChange & { readonly expires?: string; readonly valid?: string };
 }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SINGLE_KINDS } from './faults.ts';
 import { Random, shuffle } from './random.ts';
-import { report, run } from './run.ts';
+import { report } from './result.ts';
+import { run } from './run.ts';
 
 describe('under every fault of process, disk, clock and network', () => {
   test('a watcher is told everything, once and in order', async (t) => {

@@ -9,15 +9,16 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { STORE_FILE } from '../../server/src/view/environment.ts';
-import type { FaultProxy, Weather } from '../support/fault-proxy.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import type { Order, Report } from './failpoint-orders.ts';
+import { NETWORK_FAULTS, type NetworkFault, untilConnected, whileBad } from './network-faults.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
-import type { Target } from './target.ts';
-import { endIfThere, isStopped, pickWorker, until, untilReplaced } from './worker-processes.ts';
+import type { ServerTarget } from './target.ts';
+import { BITE_TIMEOUT_MS, until, within } from './waits.ts';
+import { endIfThere, isStopped, pickWorker, untilReplaced } from './worker-processes.ts';
 
-const BITE_TIMEOUT_MS = 20_000;
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const CLOCK_STEPS_MS = [-HOUR, -10 * SECOND, 10 * SECOND, HOUR] as const;
@@ -27,11 +28,13 @@ const DAY_AND_MORE_MS = 25 * HOUR;
 export interface Scene {
   readonly server: ServerProcess;
   readonly proxy: FaultProxy;
-  readonly target: Target;
+  readonly target: ServerTarget;
   readonly recorder: Recorder;
   readonly random: Random;
   /** Jumps of the clock go beyond the history's age. */
   readonly isNarrow: boolean;
+  /** Nobody else can show what this server holds back: other nodes of a log can. */
+  readonly isAlone: boolean;
 }
 
 export class Faults {
@@ -117,11 +120,12 @@ export class Faults {
 
   /** While a commit is held nothing of it may be known; then it is answered, or the power fails and the disk never had it. */
   async hold(isPowerLost: boolean, random: Random): Promise<void> {
-    const { recorder, server, target } = this.#scene;
+    const { isAlone, recorder, server, target } = this.#scene;
     const copyTo = join(server.data, 'as-last-flushed.mdb');
     this.#held = Promise.withResolvers();
     await this.#order({ order: 'hold', copyTo });
-    recorder.heldAt = await within(this.#held.promise, 'a commit to hold');
+    const heldAt = await within(this.#held.promise, 'a commit to hold');
+    if (isAlone) recorder.heldAt = heldAt;
     await sleep(random.between(20, 300));
     if (!isPowerLost) {
       recorder.heldAt = undefined;
@@ -183,51 +187,21 @@ export class Faults {
     await this.#order({ order: 'disk', full: undefined });
   }
 
-  async cut(): Promise<void> {
-    const { proxy } = this.#scene;
-    await until(() => proxy.connections > 0, 'connection to cut', BITE_TIMEOUT_MS);
-    await this.#bad('cut', async () => proxy.cut());
-  }
-
-  async cutWithin(random: Random): Promise<void> {
-    const { proxy } = this.#scene;
-    await this.#bad('cut mid-frame', async () => {
-      const bitten = proxy.nextBite();
-      proxy.cutWithin(() => random.between(0, 400));
-      await within(bitten, 'piece to cut');
-      await sleep(random.between(20, 200));
-      proxy.heal();
-    });
-  }
-
-  async weather(kind: string, weather: Weather, random: Random): Promise<void> {
-    const { proxy } = this.#scene;
-    await this.#bad(kind, async () => {
-      const bitten = proxy.nextBite();
-      proxy.set(weather);
-      await within(bitten, 'piece to hold back');
-      await sleep(random.between(100, 900));
-      proxy.heal();
-    });
+  async network(kind: NetworkFault, random: Random): Promise<void> {
+    this.#bite(kind, await NETWORK_FAULTS[kind](this.#scene.proxy, random));
   }
 
   /** The server dies and comes back while nobody hears of it. */
   async halfOpen(random: Random): Promise<void> {
     const { proxy } = this.#scene;
-    await until(() => proxy.connections > 0, 'connection to keep half open', BITE_TIMEOUT_MS);
-    await this.#bad('half-open', async () => {
+    await untilConnected(proxy);
+    const bites = await whileBad(proxy, async () => {
       proxy.set({ kind: 'half-open' });
       await this.kill();
       await sleep(random.between(100, 900));
       proxy.heal();
     });
-  }
-
-  /** Counts what the network does meanwhile. */
-  async #bad(kind: string, happens: () => Promise<void>): Promise<void> {
-    const before = this.#scene.proxy.bites;
-    await happens();
-    this.#bite(kind, this.#scene.proxy.bites - before);
+    this.#bite('half-open', bites);
   }
 
   #bite(kind: string, count = 1): void {
@@ -259,12 +233,11 @@ const FAULTS = {
   'kill worker': (faults, random) => faults.killWorker(random),
   'freeze worker': (faults, random) => faults.freezeWorker(random),
   'lose worker': (faults, random) => faults.loseWorker(random),
-  cut: (faults) => faults.cut(),
-  'cut mid-frame': (faults, random) => faults.cutWithin(random),
-  stall: (faults, random) => faults.weather('stall', { kind: 'stalled' }, random),
-  slow: (faults, random) =>
-    faults.weather('slow', { kind: 'slow', bytesPerSecond: random.between(2000, 200_000) }, random),
-  delay: (faults, random) => faults.weather('delay', { kind: 'delayed', delayMs: random.between(5, 100) }, random),
+  cut: (faults, random) => faults.network('cut', random),
+  'cut mid-frame': (faults, random) => faults.network('cut mid-frame', random),
+  stall: (faults, random) => faults.network('stall', random),
+  slow: (faults, random) => faults.network('slow', random),
+  delay: (faults, random) => faults.network('delay', random),
 } as const satisfies Record<string, (faults: Faults, random: Random) => Promise<void>>;
 
 export type FaultKind = keyof typeof FAULTS;
@@ -284,25 +257,12 @@ export const SERVER_KINDS: readonly FaultKind[] = FAULT_KINDS.filter(
 export const SINGLE_KINDS = [...SERVER_KINDS, ...NETWORK_KINDS, ...WHOLE_KINDS];
 const COUNTS_ITSELF: ReadonlySet<FaultKind> = new Set([...NETWORK_KINDS, 'half-open', 'disk full']);
 
-async function freezeFor(pid: number, ms: number): Promise<void> {
+export async function freezeFor(pid: number, ms: number): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   try {
-    await until(() => isStopped(pid), 'process to stop', BITE_TIMEOUT_MS);
+    await until(() => isStopped(pid), 'process to stop');
     await sleep(ms);
   } finally {
     process.kill(pid, 'SIGCONT');
-  }
-}
-
-async function within<T>(promise: Promise<T>, what: string): Promise<T> {
-  const stop = new AbortController();
-  const late = sleep(BITE_TIMEOUT_MS, undefined, { signal: stop.signal }).then(() => {
-    throw new Error(`there was no ${what} within ${BITE_TIMEOUT_MS} ms`);
-  });
-  late.catch(() => {}); // Not late at all.
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    stop.abort();
   }
 }

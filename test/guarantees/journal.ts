@@ -12,33 +12,97 @@ export interface Journal {
   readonly violations: readonly Violation[];
 }
 
+interface Noted {
+  readonly sight: Sight;
+  /** The offset of the change of its key before it, 0 where there was none. */
+  readonly previous: number;
+}
+
+function readLines(path: string): readonly Noted[] {
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const { change, previous } = JSON.parse(line) as JournalLine;
+      return { sight: sightOf(change), previous };
+    });
+}
+
+/** Each change names the one of its key before it, by which histories and catch-up go back. */
+function chainFaults(noted: readonly Noted[]): readonly string[] {
+  const lastOf = new Map<string, Sight>();
+  return noted.flatMap(({ previous, sight }) => {
+    const before = lastOf.get(sight.key);
+    lastOf.set(sight.key, sight);
+    // A tombstone that was collected is forgotten.
+    if (previous === (before?.offset ?? 0) || (previous === 0 && before?.op === 'remove')) return [];
+    return [`${show(sight)} names ${previous} as the one before it, not ${before?.offset ?? 0}`];
+  });
+}
+
+const violation = (guarantee: string, message: string, to = 'journal'): Violation => ({ guarantee, to, message });
+
 /**
  * An offset that comes again, or goes back, was durable once and lost by a restart (DurableStays). Offsets go on without a hole, and
- * each change names the one of its key before it, by which histories and catch-up go back (ChainExact).
+ * each change names the one of its key before it (ChainExact).
  */
 export function readJournal(path: string): Journal {
-  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-  const lines = text.split('\n').filter(Boolean);
-  const log: Sight[] = [];
+  const noted = readLines(path);
+  const log = noted.map(({ sight }) => sight);
+  const violations = log.flatMap((sight, index) => {
+    const before = log[index - 1];
+    if (before === undefined || sight.offset === before.offset + 1) return [];
+    return sight.offset <= before.offset
+      ? [
+          violation(
+            'DurableStays',
+            `${show(sight)} became durable after ${show(before)} had been: what lay between was lost`,
+          ),
+        ]
+      : [violation('ChainExact', `${show(sight)} follows ${show(before)}: between them lies a hole`)];
+  });
+  return { log, violations: [...violations, ...chainFaults(noted).map((each) => violation('ChainExact', each))] };
+}
+
+/**
+ * One log as several nodes wrote it down, each what it applied. At one offset all have the same change, and so has one that applies
+ * again what it lost (NodesAgree); where `areWhole`, each has every change. What takes an offset without a change is in no journal.
+ */
+export function readJournals(paths: readonly string[], { areWhole }: { readonly areWhole: boolean }): Journal {
+  const journals = paths.map(readLines);
+  const union = new Map<number, Noted>();
   const violations: Violation[] = [];
-  const lastOf = new Map<string, Sight>();
-  const found = (guarantee: string, message: string) => violations.push({ guarantee, to: 'journal', message });
-  for (const line of lines) {
-    const { change, previous } = JSON.parse(line) as JournalLine;
-    const sight = sightOf(change);
-    const before = log.at(-1);
-    const ofKey = lastOf.get(sight.key);
-    if (before !== undefined && sight.offset <= before.offset)
-      found('DurableStays', `${show(sight)} became durable after ${show(before)} had been: what lay between was lost`);
-    else if (before !== undefined && sight.offset > before.offset + 1)
-      found('ChainExact', `${show(sight)} follows ${show(before)}: between them lies a hole`);
-    // A tombstone that was collected is forgotten.
-    if (previous !== (ofKey?.offset ?? 0) && !(previous === 0 && ofKey?.op === 'remove'))
-      found('ChainExact', `${show(sight)} names ${previous} as the one before it, not ${ofKey?.offset ?? 0}`);
-    log.push(sight);
-    lastOf.set(sight.key, sight);
+  for (const [node, noted] of journals.entries()) {
+    for (const each of noted) {
+      const known = union.get(each.sight.offset);
+      if (known === undefined) union.set(each.sight.offset, each);
+      else if (show(known.sight) !== show(each.sight)) {
+        const message = `it applied ${show(each.sight)}, and ${show(known.sight)} was applied there before`;
+        violations.push(violation('NodesAgree', message, `node ${node + 1}`));
+      }
+    }
   }
-  return { log, violations };
+  const noted = [...union.values()].sort((one, other) => one.sight.offset - other.sight.offset);
+  for (const [node, own] of areWhole ? journals.entries() : []) {
+    const has = new Set(own.map(({ sight }) => sight.offset));
+    for (const { sight } of noted)
+      if (!has.has(sight.offset))
+        violations.push(violation('NodesAgree', `it never applied ${show(sight)}`, `node ${node + 1}`));
+  }
+  const chain = chainFaults(noted).map((each) => violation('ChainExact', each));
+  return { log: noted.map(({ sight }) => sight), violations: [...violations, ...chain] };
+}
+
+/** Keys whose last change has an expiry, or a freshness that has not passed: time alone will change them. */
+export function waitingForTime(path: string): readonly string[] {
+  const waiting = new Map<string, boolean>();
+  for (const line of readFileSync(path, 'utf8').split('\n').filter(Boolean)) {
+    const { expires, key, op, valid } = (JSON.parse(line) as JournalLine).change;
+    const isWaiting = op !== 'remove' && (expires !== undefined || (valid !== undefined && op !== 'stale'));
+    waiting.set(key, isWaiting);
+  }
+  return [...waiting].flatMap(([key, isWaiting]) => (isWaiting ? [key] : []));
 }
 
 /** What the server still holds, at that version at least, is what became durable, and it holds the last change of every key that is no collected tombstone. */

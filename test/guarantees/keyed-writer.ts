@@ -2,6 +2,7 @@
  * Puts under idempotency keys. One that is not answered is sent again with the same key until it is; some are sent twice at once,
  * some again long after they were answered, and some keys come again with another value.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Outcome } from '@latchkey/client';
 import { sendCommands } from '../support/http-client.ts';
 import type { Keyed, Put } from './recorder.ts';
@@ -14,6 +15,7 @@ const OTHER_CHANCE = 0.1;
 const HELD_MAX = 40;
 /** At the end of a run the server is up: who is not answered then never will be. */
 const TRIES_MAX = 1000;
+const RETRY_MS = 5;
 const FINAL = /^(applied|duplicate|late|conflict|idempotency-mismatch)/;
 
 interface Asked {
@@ -39,7 +41,7 @@ export function writeWithKeys(options: WriterOptions): Promise<void> {
       } catch {
         recorder.unanswered += 1;
       }
-      await new Promise((done) => setImmediate(done));
+      await sleep(RETRY_MS);
     }
     throw new Error(`the put under ${asked.keyed.idempotencyKey} was not answered in ${TRIES_MAX} tries`);
   }

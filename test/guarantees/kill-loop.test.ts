@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FaultKind } from './faults.ts';
 import { Random, seedFrom, shuffle } from './random.ts';
-import { report, run } from './run.ts';
+import { report } from './result.ts';
+import { run } from './run.ts';
 
 const KILLS: readonly FaultKind[] = [
   'kill',

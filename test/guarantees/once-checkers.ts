@@ -1,5 +1,6 @@
 /** What must happen once, held against the journal: writes under idempotency keys, and the rows of a source. */
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
+import { show } from '../../server/src/verify/segment.ts';
 import type { Keyed } from './recorder.ts';
 import { rowNumber, SOURCE } from './source.ts';
 
@@ -35,6 +36,28 @@ export function appliedOnce(keyed: readonly Keyed[], log: readonly Sight[]): rea
     }
     return messages.map((message) => found('AppliedOnce', writer, `the put under ${idempotencyKey} ${message}`));
   });
+}
+
+/**
+ * No text that was put comes again after another value of its key: each put has a text of its own, and nobody sends one twice but under
+ * an idempotency key. An expiry that is set repeats the value that is there.
+ */
+export function writtenOnce(log: readonly Sight[]): readonly Violation[] {
+  const now = new Map<string, string | undefined>();
+  const written = new Map<string, Sight>();
+  const violations: Violation[] = [];
+  for (const sight of log) {
+    const { content, key, op } = sight;
+    if (op === 'put' && content?.startsWith('"') === true) {
+      const name = `${key} ${content}`;
+      const first = written.get(name);
+      if (first === undefined) written.set(name, sight);
+      else if (now.get(key) !== content)
+        violations.push(found('AppliedOnce', key, `${show(first)} came again as ${show(sight)}`));
+    }
+    if (op !== 'stale') now.set(key, content);
+  }
+  return violations;
 }
 
 /** Every row up to the source's progress is in the log once, in the source's order, and none beyond it. */

@@ -2,7 +2,7 @@
 import { parseVersion } from '@latchkey/client';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
 import { show } from '../../server/src/verify/segment.ts';
-import type { Applied, Recorder, Removal } from './recorder.ts';
+import type { Applied, Recorder, Removal, Shown } from './recorder.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -78,6 +78,14 @@ function removalViolations({ after, keys, last }: Removal, log: KeyedLog): reado
     .map((key) => `removeMatching said ${key} went, but no remove lies after ${after} and up to ${last}`);
 }
 
+/** Who asks for an entry by the version of a write is shown that write or a later one; it is absent only where it was removed since. */
+function shownViolations({ at, isAbsent, written }: Shown, log: KeyedLog): readonly string[] {
+  if (at < written.offset) return [`${show(written)} was asked for, and what was shown is of offset ${at}`];
+  // An entry past its expiry is shown to nobody, and its removal has a later offset.
+  const isRemoved = () => log.of(written.key).some(({ offset, op }) => op === 'remove' && offset >= written.offset);
+  return isAbsent && !isRemoved() ? [`${show(written)} was asked for and not found, and nobody removed it`] : [];
+}
+
 export function checkOutcomes(recorder: Recorder, log: readonly Sight[]): readonly Violation[] {
   const keyed = new KeyedLog(log);
   const contents = new Set(log.map(({ content }) => content));
@@ -87,6 +95,7 @@ export function checkOutcomes(recorder: Recorder, log: readonly Sight[]): readon
     ...recorder.applied.flatMap((each) => of('MergeExact', each.ack.writer, mergeViolations(each, keyed))),
     ...recorder.applied.flatMap((each) => of('ConditionHeld', each.ack.writer, conditionViolations(each, keyed))),
     ...recorder.removals.flatMap((each) => of('RemovalKept', each.writer, removalViolations(each, keyed))),
+    ...recorder.shownReads.flatMap((each) => of('ReadReaches', each.reader, shownViolations(each, keyed))),
     ...recorder.refused
       .filter(({ content }) => contents.has(content))
       .map(({ code, content, writer }) => ({

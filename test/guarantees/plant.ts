@@ -8,8 +8,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { BIN, ServerProcess } from '../support/server-process.ts';
+import { serverCommand } from './launch.ts';
 import { BUG_NAMES, type BugName, bugOf } from './planted-bugs.ts';
-import { serverCommand } from './run.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +19,7 @@ const { values } = parseArgs({
   },
 });
 const oneIn = Number(values['one-in']);
-const bugs = BUG_NAMES.filter((name) => !('under' in bugOf(name)));
+const bugs = BUG_NAMES.filter((name) => !('under' in bugOf(name) || 'amongNodes' in bugOf(name)));
 const name = bugs.find((each) => each === values.bug);
 if (name === undefined || !Number.isInteger(oneIn) || oneIn < 1) {
   const list = bugs.map((each) => `  ${each.padEnd(18)}${bugOf(each).about} (${bugOf(each).foundBy})`).join('\n');

@@ -4,10 +4,12 @@
  */
 import type { ControlEvent, Position } from '@latchkey/client';
 import type { Codec, Feed, WatchRequest } from '../../server/src/feed/feed.ts';
+import type { RedisStore } from '../../server/src/log/redis/redis-store.ts';
 import type { Change } from '../../server/src/shared/change.ts';
 import type { CheckerName } from '../../server/src/verify/checkers.ts';
 import type { Table, TableName, WritableView } from '../../server/src/view/view.ts';
-import type { Plan } from './plan.ts';
+import type { NodesPlan, Plan } from './plan.ts';
+import { answerUnwritten, forgetOthersKeys, forgetWriter, leavePlainKey } from './planted-store.ts';
 
 /** Whether it strikes this time; `what` is noted when it does. */
 export type Strikes = (what: string) => boolean;
@@ -22,10 +24,19 @@ export interface PlantedBug {
   /** One in so many that a test of seconds meets it. */
   readonly oneIn: number;
   /** The checker that names it; others may as well. */
-  readonly foundBy: CheckerName | 'NothingBeforeFlush' | 'FilterResets' | 'AppliedOnce' | 'ProgressExact';
+  readonly foundBy:
+    | CheckerName
+    | 'NothingBeforeFlush'
+    | 'FilterResets'
+    | 'AppliedOnce'
+    | 'ProgressExact'
+    | 'NodesAgree';
   /** The faults it takes to show; without them `latchkey verify` finds it from outside. */
   readonly under?: Omit<Plan, 'workers'>;
+  /** The same, of one among several nodes around one Redis. */
+  readonly amongNodes?: NodesPlan;
   readonly inView?: (view: WritableView, strikes: Strikes) => void;
+  readonly inStore?: (store: RedisStore, strikes: Strikes) => RedisStore;
   readonly inRequest?: (request: WatchRequest, strikes: Strikes) => WatchRequest;
   readonly inDelivery?: (delivery: Delivery, strikes: Strikes) => Delivery;
   readonly inControl?: (event: ControlEvent, strikes: Strikes) => ControlEvent | undefined;
@@ -232,6 +243,41 @@ export const PLANTED_BUGS = {
     foundBy: 'GapFree',
     under: { world: 'narrow', rounds: [['stall'], ['half-open'], ['slow'], ['stall']] },
     inControl: (event, strikes) => (event.op === 'conflated' && strikes('conflated') ? undefined : event),
+  },
+  'skip-change': {
+    about: 'a node leaves out a change that is in the log',
+    oneIn: 100,
+    foundBy: 'NodesAgree',
+    amongNodes: { world: 'complete', rounds: [['link: cut']] },
+    inView: forgetWrite,
+  },
+  'answer-unwritten': {
+    about: 'a node takes for written what its Redis never saw',
+    oneIn: 5,
+    foundBy: 'NoLostAck',
+    amongNodes: { world: 'complete', rounds: [['link: cut']] },
+    inStore: answerUnwritten,
+  },
+  'forget-writer': {
+    about: 'a write whose answer was lost is written again',
+    oneIn: 5,
+    foundBy: 'AppliedOnce',
+    amongNodes: { world: 'complete', rounds: [['link: cut']] },
+    inStore: forgetWriter,
+  },
+  'leave-plain-key': {
+    about: 'a change is in the log, and the plain key is left as it was',
+    oneIn: 10,
+    foundBy: 'NodesAgree',
+    amongNodes: { world: 'complete', rounds: [['link: cut']] },
+    inStore: leavePlainKey,
+  },
+  'forget-others-keys': {
+    about: 'what other nodes answered under idempotency keys is not taken over',
+    oneIn: 1,
+    foundBy: 'AppliedOnce',
+    amongNodes: { world: 'complete', rounds: [['cut'], ['cut']] },
+    inStore: forgetOthersKeys,
   },
   'ack-early': {
     about: 'a write is acknowledged and shown before it is flushed',

@@ -47,6 +47,15 @@ export interface Keyed {
   readonly others: { readonly content: string; readonly answer: string }[];
 }
 
+/** What a reader was shown who asked for an entry as it is at its `written` version or later. */
+export interface Shown {
+  readonly reader: string;
+  readonly written: Ack;
+  /** The offset of the entry, or where the log stood for the reader when there was none. */
+  readonly at: number;
+  readonly isAbsent: boolean;
+}
+
 export class Recorder {
   readonly applied: Applied[] = [];
   readonly removals: Removal[] = [];
@@ -55,6 +64,8 @@ export class Recorder {
   readonly refused: { readonly writer: string; readonly content: string; readonly code: string }[] = [];
   /** Entries that were read. An entry does not say whether a put or a `stale` made it: the log does. */
   readonly reads: Sight[] = [];
+  /** Reads with a `minPosition`. */
+  readonly shownReads: Shown[] = [];
   /** Changes that a watcher saw beyond the older position from which it came back. */
   readonly seen: Sight[] = [];
   readonly watches: (WatchHistory & { readonly observations: Observation[] })[] = [];
@@ -156,6 +167,10 @@ export class Recorder {
 
   countRefusal(code: string): void {
     count(this.refusals, code);
+  }
+
+  shown(read: Shown): void {
+    this.shownReads.push(read);
   }
 
   read(change: WireChange): void {

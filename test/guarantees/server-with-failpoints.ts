@@ -165,6 +165,7 @@ const server = await startServer(settings, {
   logger,
   clock,
   openView,
+  wrapStore: (store) => bug?.inStore?.(store, strikes) ?? store,
   makeFeed: (setup) => (bug === undefined ? makeFeed(setup) : plantInFeed(makeFeed(setup), bug, strikes)),
 });
 logger.info({ url: server.url }, `listening on ${server.url}`);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunResult } from './run.ts';
+import type { RunResult } from './result.ts';
 import { Summary } from './summary.ts';
 
 const RESULT: RunResult = {

@@ -1,5 +1,5 @@
 /** What many runs came to, in one table. */
-import type { Counts, RunResult } from './run.ts';
+import type { Counts, RunResult } from './result.ts';
 
 const GROUPS = {
   faults: 'faults',

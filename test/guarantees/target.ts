@@ -1,33 +1,93 @@
 /**
- * The server under faults, as its clients know it: up or down, and where. Stands between the run, which kills and restarts, and
+ * The servers under faults, as their clients know them: up or down, and where. Stands between the run, which kills and restarts, and
  * the actors, which wait here instead of knocking at a closed door.
  */
 import type { Random } from './random.ts';
 
-export class Target {
+/** Where an actor goes. */
+export interface Target {
   readonly random: Random;
+  /** As of the last `up`. */
+  readonly url: string;
+  /** Writers end at their next turn. */
+  readonly isStopping: boolean;
+  /** Resolves when there is a server to go to. */
+  up(): Promise<void>;
+  countAcks(count: number): void;
+  /** Resolves when so many more writes were acknowledged, or the writers are told to stop. */
+  moreAcks(count: number): Promise<void>;
+}
+
+/** How far a run is: the writes that all writers together had acknowledged. */
+export class Pace {
+  #isStopping = false;
+  #acks = 0;
+  readonly #waiters = new Map<number, () => void>();
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  stopWriters(): void {
+    this.#isStopping = true;
+    for (const wake of this.#waiters.values()) wake();
+    this.#waiters.clear();
+  }
+
+  countAcks(count: number): void {
+    this.#acks += count;
+    for (const [wanted, wake] of this.#waiters) {
+      if (wanted > this.#acks) continue;
+      this.#waiters.delete(wanted);
+      wake();
+    }
+  }
+
+  moreAcks(count: number): Promise<void> {
+    if (this.#isStopping) return Promise.resolve();
+    let wanted = this.#acks + count;
+    while (this.#waiters.has(wanted)) wanted += 1;
+    return new Promise((done) => this.#waiters.set(wanted, done));
+  }
+}
+
+abstract class PacedTarget implements Target {
+  readonly random: Random;
+  readonly #pace: Pace;
+
+  constructor(random: Random, pace: Pace) {
+    this.random = random;
+    this.#pace = pace;
+  }
+
+  abstract get url(): string;
+  abstract up(): Promise<void>;
+
+  get isStopping(): boolean {
+    return this.#pace.isStopping;
+  }
+
+  countAcks(count: number): void {
+    this.#pace.countAcks(count);
+  }
+
+  moreAcks(count: number): Promise<void> {
+    return this.#pace.moreAcks(count);
+  }
+}
+
+/** One server. */
+export class ServerTarget extends PacedTarget {
   #url = '';
   #gate = Promise.withResolvers<void>();
   #isUp = false;
-  #isStopping = false;
-  #acks = 0;
-  readonly #ackWaiters = new Map<number, () => void>();
-
-  constructor(random: Random) {
-    this.random = random;
-  }
 
   get url(): string {
     return this.#url;
   }
 
-  /** Writers end at their next turn. */
-  get isStopping(): boolean {
-    return this.#isStopping;
-  }
-
-  get acks(): number {
-    return this.#acks;
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
   raise(url: string): void {
@@ -45,27 +105,30 @@ export class Target {
   up(): Promise<void> {
     return this.#gate.promise;
   }
+}
 
-  stopWriters(): void {
-    this.#isStopping = true;
-    for (const wake of this.#ackWaiters.values()) wake();
-    this.#ackWaiters.clear();
+/** Any of several, another one each time, for one actor alone. */
+export class RovingTarget extends PacedTarget {
+  readonly #servers: readonly ServerTarget[];
+  #url = '';
+
+  constructor(random: Random, pace: Pace, servers: readonly ServerTarget[]) {
+    super(random, pace);
+    this.#servers = servers;
   }
 
-  countAcks(count: number): void {
-    this.#acks += count;
-    for (const [wanted, wake] of this.#ackWaiters) {
-      if (wanted > this.#acks) continue;
-      this.#ackWaiters.delete(wanted);
-      wake();
+  get url(): string {
+    return this.#url;
+  }
+
+  async up(): Promise<void> {
+    for (;;) {
+      const up = this.#servers.filter(({ isUp }) => isUp);
+      if (up.length > 0) {
+        this.#url = this.random.pick(up).url;
+        return;
+      }
+      await Promise.race(this.#servers.map((server) => server.up()));
     }
-  }
-
-  /** Resolves when so many more writes were acknowledged, or the writers are told to stop. */
-  moreAcks(count: number): Promise<void> {
-    if (this.#isStopping) return Promise.resolve();
-    let wanted = this.#acks + count;
-    while (this.#ackWaiters.has(wanted)) wanted += 1;
-    return new Promise((done) => this.#ackWaiters.set(wanted, done));
   }
 }

@@ -3,12 +3,15 @@
  *
  *   npm run torture -- --minutes 10 --seed 42
  *   npm run torture -- --runs 1 --seed 42
+ *   npm run torture -- --minutes 10 --nodes       three nodes around one Redis, instead of one server
  *   npm run torture -- --minutes 10 --json        one object at the end; what happens meanwhile goes to standard error
  */
 import { parseArgs } from 'node:util';
-import { planOf } from './plan.ts';
+import { nodesPlanOf, planOf } from './plan.ts';
 import { Random, seedFrom } from './random.ts';
-import { report, run } from './run.ts';
+import { type RunResult, report } from './result.ts';
+import { run } from './run.ts';
+import { runNodes } from './run-nodes.ts';
 import { Summary } from './summary.ts';
 
 const { values } = parseArgs({
@@ -18,6 +21,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     rounds: { type: 'string', default: '24' },
     'at-once': { type: 'string', default: '2' },
+    nodes: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -26,7 +30,7 @@ const atOnce = Number(values['at-once']);
 const firstSeed = seedFrom(values.seed);
 if (!(minutes > 0) || !Number.isInteger(firstSeed) || !(rounds >= 1) || !(runsMax >= 1) || !(atOnce >= 1)) {
   process.stderr.write(
-    'torture takes --minutes N (over 0), --seed S (a whole number), --rounds N, --runs N and --at-once N (1 or more), and --json.\n',
+    'torture takes --minutes N (over 0), --seed S (a whole number), --rounds N, --runs N and --at-once N (1 or more), --nodes and --json.\n',
   );
   process.exit(2);
 }
@@ -37,17 +41,39 @@ const startMs = performance.now();
 const summary = new Summary(firstSeed);
 let begun = 0;
 
+interface Prepared {
+  /** The world it runs in. */
+  readonly about: string;
+  readonly rounds: readonly (readonly string[])[];
+  begin(): Promise<RunResult>;
+}
+
+const ACKS_PER_ROUND_MAX = 1000;
+
+function prepare(seed: number): Prepared {
+  if (values.nodes) {
+    const plan = nodesPlanOf(seed, rounds);
+    const begin = () => runNodes({ ...plan, seed, acksPerRoundMax: ACKS_PER_ROUND_MAX });
+    return { about: `${plan.world}, nodes`, rounds: plan.rounds, begin };
+  }
+  const plan = planOf(seed, rounds);
+  const begin = () => run({ ...plan, seed, acksPerRoundMax: ACKS_PER_ROUND_MAX });
+  return {
+    about: plan.workers > 0 ? `${plan.world}, ${plan.workers} workers` : plan.world,
+    rounds: plan.rounds,
+    begin,
+  };
+}
+
 /** A failure to come to the end is told with its seed too, and fails the whole. */
 async function runOnce(seed: number): Promise<void> {
-  const plan = planOf(seed, rounds);
+  const prepared = prepare(seed);
   try {
-    const result = await run({ ...plan, seed, acksPerRoundMax: 1000 });
+    const result = await prepared.begin();
     summary.add(result);
-    say(
-      `seed ${seed}, ${plan.world}${plan.workers > 0 ? `, ${plan.workers} workers` : ''}: ${JSON.stringify(result.counts)}, violations ${result.violations.length}`,
-    );
+    say(`seed ${seed}, ${prepared.about}: ${JSON.stringify(result.counts)}, violations ${result.violations.length}`);
     if (result.violations.length === 0) return;
-    say(`  ${plan.rounds.map((kinds) => kinds.join(' + ')).join(', ')}\n${report(result.violations)}`);
+    say(`  ${prepared.rounds.map((kinds) => kinds.join(' + ')).join(', ')}\n${report(result.violations)}`);
   } catch (error) {
     summary.addBroken(seed);
     say(`seed ${seed} did not come to its end: ${error instanceof Error ? error.stack : String(error)}`);

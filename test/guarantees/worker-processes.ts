@@ -1,8 +1,8 @@
 /** The worker processes of a server, as `/v1/status` names them, and how to wait for what becomes of them. */
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from './random.ts';
+import { until } from './waits.ts';
 
 interface WorkerStatus {
   readonly number: number;
@@ -75,12 +75,4 @@ export function endIfThere(pid: number): void {
 export function isStopped(pid: number): boolean {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-}
-
-export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs: number): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`there was no ${what} within ${timeoutMs} ms`);
-    await sleep(2);
-  }
 }

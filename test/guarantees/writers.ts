@@ -3,8 +3,7 @@
  * on; what was not answered is only counted.
  */
 import type { Outcome } from '@latchkey/client';
-import type { WireChange } from '../../server/src/verify/sight.ts';
-import { type Answer, get, put, remove, sendCommands } from '../support/http-client.ts';
+import { type Answer, put, remove, sendCommands } from '../support/http-client.ts';
 import { type Frame, WebSocketClient } from '../support/websocket-client.ts';
 import type { Put, Write } from './recorder.ts';
 import { WriteMaker, type WriterOptions } from './write-maker.ts';
@@ -33,7 +32,8 @@ export function writeByKey(options: WriterOptions): Promise<void> {
     const answer = await sendByKey(target.url, write);
     if (answer.status === 200) {
       if (recorder.outcome(name, write, sentAt, after, answer.json as Outcome)) target.countAcks(1);
-    } else recorder.refusal(name, write, codeOf(answer.json));
+    } else if (isUnsure((answer.json as { readonly error?: unknown }).error)) recorder.unanswered += 1;
+    else recorder.refusal(name, write, codeOf(answer.json));
   });
 }
 
@@ -47,6 +47,11 @@ export function putByKey(url: string, write: Put, headers: Readonly<Record<strin
   if (write.ttl !== undefined) query.set('ttl', String(write.ttl));
   if (write.valid !== undefined) query.set('valid', write.valid);
   return put(url, write.key, write.value, query.size === 0 ? '' : `?${query}`, headers);
+}
+
+/** An error that says that the write may have been made: the Redis of the log went away in the midst of it. */
+function isUnsure(error: unknown): boolean {
+  return (error as { readonly code?: string } | undefined)?.code === 'timeout';
 }
 
 export function codeOf(body: unknown): string {
@@ -88,7 +93,8 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
       const asked = pending.get(frame.id as number);
       if (asked === undefined) return;
       pending.delete(frame.id as number);
-      if (frame.op !== 'outcome') recorder.refusal(name, asked.write, String(frame.code));
+      if (isUnsure(frame)) recorder.unanswered += 1;
+      else if (frame.op !== 'outcome') recorder.refusal(name, asked.write, String(frame.code));
       else if (recorder.outcome(name, asked.write, asked.sentAt, asked.after, frame as unknown as Outcome))
         target.countAcks(1);
       if (pending.size === 0) drained();
@@ -111,15 +117,5 @@ export function writeBySocket(options: WriterOptions): Promise<void> {
     } finally {
       socket.close();
     }
-  });
-}
-
-/** Plain reads of random keys beside the writers: what one of them was shown must stay. */
-export function readKeys(options: WriterOptions): Promise<void> {
-  const { busyKeys, rareKeys, recorder, target } = options;
-  const random = target.random.fork();
-  return loop(options, async () => {
-    const answer = await get(target.url, random.pick(random.chance(0.8) ? busyKeys : rareKeys), '?meta=true');
-    if (answer.status === 200) recorder.read(answer.json as WireChange);
   });
 }

@@ -19,7 +19,7 @@ export interface SseOptions {
   readonly body?: string;
 }
 
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 /** Splits the bytes of a stream into events; comments and `retry` are left out. */
 export class SseDecoder {

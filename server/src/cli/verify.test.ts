@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, test } from 'node:test';
-import { serverCommand } from '../../../test/guarantees/run.ts';
+import { serverCommand } from '../../../test/guarantees/launch.ts';
 import { BIN, cleanEnvironment, runLatchkey, ServerProcess } from '../../../test/support/server-process.ts';
 import type { VerifyReport } from '../verify/report.ts';
 import { progressLine } from './verify.ts';

@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Outlet, Watch } from '../feed/feed.ts';
+import { catchingUp } from './catching-up.ts';
 import { detachSocket, readToEnd } from './detach.ts';
 import type { Core, Gateway } from './gateway.ts';
 import { principalOf } from './principal.ts';
@@ -65,6 +66,7 @@ async function watch(
   random: () => number,
 ): Promise<FastifyReply> {
   if (!(await readToEnd(request.raw))) return reply.hijack();
+  await reached(core, request.raw.socket, query.from);
   const retryMs = RETRY_LEAST_MS + Math.floor(random() * RETRY_SPREAD_MS);
   const connection = new SseConnection(request.raw.socket, `${headOf(reply, core)}retry: ${retryMs}\n\n`);
   // What the feed refuses is thrown before it wrote anything, and is answered like any other refusal.
@@ -73,6 +75,20 @@ async function watch(
   detachSocket(request.raw, reply.raw);
   connection.listen();
   return reply;
+}
+
+/** @throws LatchkeyError `position-ahead`, `not-ready` */
+async function reached(core: Core, socket: Socket, from: WatchQuery['from']): Promise<void> {
+  const gone = new AbortController();
+  const waiting = catchingUp(core.log, from, gone.signal);
+  if (waiting === undefined) return;
+  const leave = () => gone.abort();
+  socket.once('close', leave);
+  try {
+    await waiting;
+  } finally {
+    socket.off('close', leave);
+  }
 }
 
 class SseConnection implements Outlet {

@@ -10,6 +10,7 @@ import { ERRORS, LatchkeyError } from '@latchkey/client';
 import type { RawData, WebSocket } from 'ws';
 import type { Outcome } from '../commands/command.ts';
 import type { Principal } from '../shared/access.ts';
+import { catchingUp } from './catching-up.ts';
 import type { Core } from './gateway.ts';
 import { outcomeJson } from './outcome-json.ts';
 import { originOf } from './principal.ts';
@@ -76,13 +77,14 @@ export class WebsocketConnection implements WebsocketPeer, FrameWriter, CommandS
       else if (frame.kind === 'ping') this.write(textFrame(`{"op":"pong"${idField(frame.id)}}`));
       else this.#command(frame.id, { id: frame.id, command: frame.command, bytes });
     } catch (error) {
-      if (!(error instanceof LatchkeyError)) this.#core.reportFault('gateways', error);
-      const known = error instanceof LatchkeyError ? error : undefined;
-      this.refuse(
-        frame.id,
-        known ?? new LatchkeyError('internal', 'Latchkey failed on this frame; its log has the details.'),
-      );
+      this.#fail(frame.id, error);
     }
+  }
+
+  #fail(id: string | undefined, error: unknown): void {
+    if (!(error instanceof LatchkeyError)) this.#core.reportFault('gateways', error);
+    const known = error instanceof LatchkeyError ? error : undefined;
+    this.refuse(id, known ?? new LatchkeyError('internal', 'Latchkey failed on this frame; its log has the details.'));
   }
 
   #watch(id: string, fields: Readonly<Record<string, unknown>>): void {
@@ -93,7 +95,14 @@ export class WebsocketConnection implements WebsocketPeer, FrameWriter, CommandS
     }
     const filter = filterOf(fields.filter);
     const mode = modeOf(fields.from, fields.values);
-    this.#watches.open(id, { filter, ...mode, principal: this.#principal, codec: websocketCodec });
+    const request = { filter, ...mode, principal: this.#principal, codec: websocketCodec };
+    const gone = new AbortController();
+    const reached = catchingUp(this.#core.log, mode.from, gone.signal);
+    if (reached === undefined) this.#watches.open(id, request);
+    else
+      this.#watches.openWhen(id, request, reached, gone).catch((error: unknown) => {
+        this.#fail(id, error);
+      });
   }
 
   #unwatch(id: string): void {

@@ -45,15 +45,25 @@ export class WebsocketWatches {
 
   /** @throws LatchkeyError as `Feed.watch`, and `invalid-request` where the id is taken */
   open(id: string, request: WatchRequest): void {
-    if (this.#members.has(id)) {
-      const message = `The id ${id} is a watch of this connection already; unwatch it first, or use another id.`;
-      throw new LatchkeyError('invalid-request', message, { field: 'id' });
-    }
-    const member = new Member(id, this);
-    this.#members.set(id, member);
+    const member = this.#enter(id);
     try {
       member.watch = this.#feed.watch(request, member);
     } catch (error) {
+      this.#members.delete(id);
+      throw error;
+    }
+  }
+
+  /** As `open`, once `reached` has resolved; `gone` is told where nobody waits for it any more. */
+  async openWhen(id: string, request: WatchRequest, reached: Promise<void>, gone: AbortController): Promise<void> {
+    reached.catch(() => {}); // Told below, unless the id is taken.
+    const member = this.#enter(id);
+    member.gone = gone;
+    try {
+      await reached;
+      if (this.#members.get(id) === member) member.watch = this.#feed.watch(request, member);
+    } catch (error) {
+      if (this.#members.get(id) !== member) return;
       this.#members.delete(id);
       throw error;
     }
@@ -64,8 +74,19 @@ export class WebsocketWatches {
     const member = this.#members.get(id);
     if (member === undefined) return false;
     this.#forget(member);
+    member.gone?.abort();
     member.watch?.close();
     return true;
+  }
+
+  #enter(id: string): Member {
+    if (this.#members.has(id)) {
+      const message = `The id ${id} is a watch of this connection already; unwatch it first, or use another id.`;
+      throw new LatchkeyError('invalid-request', message, { field: 'id' });
+    }
+    const member = new Member(id, this);
+    this.#members.set(id, member);
+    return member;
   }
 
   closeAll(): void {
@@ -186,7 +207,10 @@ export class WebsocketWatches {
 class Member implements Outlet, SharedMember {
   readonly id: string;
   readonly #watches: WebsocketWatches;
+  /** Absent until it has begun. */
   watch: Watch | undefined;
+  /** Aborted where it is closed before. */
+  gone: AbortController | undefined;
   group: SharedFrames<Member> | undefined;
   seen = 0;
   /** It was told to wait for `drained`. */

@@ -1,4 +1,4 @@
-import { type ErrorCode, LatchkeyError, type Version } from '@latchkey/client';
+import { LatchkeyError, type Version } from '@latchkey/client';
 import {
   type Command,
   type KeyCommand,
@@ -16,6 +16,7 @@ import type { Access } from '../shared/access.ts';
 import { type Change, isLive } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import type { View } from '../view/view.ts';
+import { ABORTED, isFailure, refused, tooBig } from './batch-refusals.ts';
 import { lettersOfRefused } from './dead-letter.ts';
 import type { LocalDeadLetters } from './local-dead-letters.ts';
 import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
@@ -40,6 +41,8 @@ export interface BatchParts {
     admit(command: KeyCommand, stage: Stage): KeyCommand | Refusal;
     /** What was found there was decided; `entry` is the key's last change since. */
     observed(command: ObserveCommand, entry: Change | undefined): void;
+    /** The command comes to nothing, on what the key has here. */
+    unchanged(command: KeyCommand, entry: Change | undefined): void;
   };
 }
 
@@ -235,6 +238,7 @@ export class BatchRun {
     let last = entry;
     for (const draft of decision.drafts) last = stage.add(draft);
     if (command.op === 'observe') shared?.observed(command, last);
+    else if (decision.drafts.length === 0) shared?.unchanged(command, entry);
     return finishOutcome(decision.outcome, last, this.#versionOf);
   }
 
@@ -363,30 +367,6 @@ export class BatchRun {
 
 /** Pages of a removal that one step looks at before it lets others on. */
 const EXPAND_MAX = 8;
-
-const ABORTED: Refusal = {
-  outcome: 'refused',
-  code: 'atomic-aborted',
-  message: 'Another command of this atomic batch was not applied, so nothing of it was.',
-};
-
-function isFailure(outcome: Outcome): boolean {
-  return outcome.outcome === 'refused' || outcome.outcome === 'conflict' || outcome.outcome === 'late';
-}
-
-function refused(code: ErrorCode, message: string, field: string, limit?: number): Refusal {
-  return limit === undefined
-    ? { outcome: 'refused', code, message, field }
-    : { outcome: 'refused', code, message, field, limit };
-}
-
-function tooBig(): LatchkeyError {
-  return new LatchkeyError(
-    'batch-too-big',
-    'A batch that is atomic, fenced or carries source progress must fit one step of 1,000 changes and 1 MiB; send it in smaller ones.',
-    { limit: 1000 },
-  );
-}
 
 /** Nothing of the entry goes into its outcome or its change, so only what decides it is read. */
 function isPlainPut(command: KeyCommand): boolean {

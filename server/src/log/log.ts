@@ -89,6 +89,12 @@ export interface Log {
    *   kept, or was, but not as safely as was asked for; only a log at another machine says that.
    */
   submit(batch: Batch): Promise<Settled>;
+  /**
+   * For a log that other nodes write too, and a position that this one has not reached: resolves when it has, or when the log says that
+   * it has no such position. Undefined: there is nothing to wait for.
+   * @throws LatchkeyError `position-ahead` when it did not within `timeoutMs`, `not-ready` where the log can't be asked, `closing` when aborted
+   */
+  catchUpTo?(position: Position, timeoutMs: number, signal?: AbortSignal): Promise<void> | undefined;
   /** Offsets by source partition; empty where the source is unknown. */
   progress(source: string): Promise<Readonly<Record<string, string>>>;
   state(): LogState;

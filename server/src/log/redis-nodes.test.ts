@@ -172,6 +172,23 @@ describe('keys that others have at the same Redis', () => {
     assert.equal(await redis.command('EXISTS', 'plain'), 0);
   });
 
+  test('are looked at before a command comes to nothing because the log never had the key', async () => {
+    const log = await nodes.start();
+    await nodes.redis.command('MSET', 'a', 'x', 'b', 'x', 'c', 'x');
+    const { outcomes } = await submit(log, [
+      { op: 'remove', key: 'a' },
+      { op: 'expire', key: 'b', ttlMicros: 60_000_000 },
+      put('c', 1, { ifPresent: true }),
+      put('nothing', 1, { ifPresent: true }),
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ outcome }) => outcome),
+      ['applied', 'applied', 'applied', 'conflict'],
+    );
+    assert.deepEqual(await nodes.redis.command('MGET', 'a', 'b', 'c'), [null, 'x', '1']);
+    assert.ok(Number(await nodes.redis.command('PTTL', 'b')) > 0);
+  });
+
   test('keep fields that another client wrote between two merges', async () => {
     const log = await nodes.start();
     await one(log, put('h', { a: 1 }, { as: 'hash' }));

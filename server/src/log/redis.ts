@@ -8,7 +8,8 @@ import type { WritableView } from '../view/view.ts';
 import { JobQueue } from './job-queue.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
-import { Appending, mayPass, unsure } from './redis/appending.ts';
+import { Appending, mayPass } from './redis/appending.ts';
+import { catchingUp } from './redis/catching-up.ts';
 import { Deciding } from './redis/deciding.ts';
 import { Duties } from './redis/duties.ts';
 import { Emptied } from './redis/emptied.ts';
@@ -17,6 +18,7 @@ import { Pump } from './redis/pump.ts';
 import { Rebuild } from './redis/rebuild.ts';
 import { RedisLeases } from './redis/redis-leases.ts';
 import type { LogRecord, RedisStore, ServerFacts } from './redis/redis-store.ts';
+import { closing, notReached, notYet, unsure } from './redis/refusals.ts';
 import { Replica } from './redis/replica.ts';
 import { checkServer, durabilityOf } from './redis/server-checks.ts';
 import type { ServerTime } from './redis/server-time.ts';
@@ -58,6 +60,7 @@ export class RedisLog implements Log {
   readonly #deciding: Deciding;
   readonly #replica: Replica;
   readonly #alignment: Alignment;
+  readonly #emptied: Emptied;
   readonly #pump: Pump;
   readonly #duties: Duties;
   readonly #unobserved: Unobserved;
@@ -107,18 +110,18 @@ export class RedisLog implements Log {
       onForeign: () => this.#deciding.reload(),
     });
     const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#patience.begin() });
-    const wake = () => this.#wake();
     this.#jobs = jobs;
     this.#replica = replica;
     this.#deciding = new Deciding({ ...options, replica, leases: this.leases });
     const nowMicros = () => time.decidingMicros(replica.head.nowMicros);
-    this.#duties = new Duties({ view, clock, node, leases: this.leases, nowMicros, wake });
+    this.#duties = new Duties({ view, clock, node, leases: this.leases, nowMicros, wake: () => this.#wake() });
     this.#unobserved = new Unobserved(view, replica, store);
     const rebuild = new Rebuild({ store, view, replica, appending, time, logger });
     const reached = { store, replica, rebuild, appending, time, clock, node, logger, signal };
-    const emptied = new Emptied({ ...reached, settings: settings.log });
+    this.#emptied = new Emptied({ ...reached, settings: settings.log });
     this.#alignment = new Alignment({
-      ...{ store, view, replica, time, clock, appending, emptied, logger },
+      ...{ store, view, replica, time, clock, appending, logger },
+      emptied: this.#emptied,
       unobserved: this.#unobserved,
       check: (facts) => this.#check(facts),
     });
@@ -141,7 +144,7 @@ export class RedisLog implements Log {
 
   submit(batch: Batch): Promise<Settled> {
     if (this.#isClosing) return Promise.reject(closing());
-    if (this.#patience.isLost || this.#replica.isUnfit) return Promise.reject(this.#failure ?? notReached());
+    if (this.#patience.isLost || this.#replica.isUnfit) return Promise.reject(this.#refusal());
     const settled = this.#jobs.enter(this.#deciding.run(batch), this.#pump.isBusy);
     this.#wake();
     this.#pump.came();
@@ -150,6 +153,10 @@ export class RedisLog implements Log {
 
   async progress(source: string): Promise<Readonly<Record<string, string>>> {
     return this.#deciding.progress(source);
+  }
+
+  catchUpTo(position: Position, timeoutMs: number, signal?: AbortSignal): Promise<void> | undefined {
+    return catchingUp(this.#options, position, timeoutMs, signal);
   }
 
   state(): LogState {
@@ -220,17 +227,15 @@ export class RedisLog implements Log {
       signal,
       quiet: () => this.#quiet(),
       onRecords: (records) => this.#take(records),
-      onAstray: (error) => {
-        if (error !== undefined && !this.#isClosing) this.#lose();
-        else if (error === undefined) this.#lose();
-      },
+      onAstray: () => this.#lose(),
     });
     this.#onRefused = failed.reject;
     this.#wake();
     await Promise.race([this.#aligned.promise, failed.promise, waited(START_MS, signal)]);
     this.#onRefused = undefined;
     failed.promise.catch(() => undefined);
-    if (this.#isAligned) await this.settleDue();
+    // Others may write so much that this node comes to nothing of its own for long: then it is done while it serves.
+    if (this.#isAligned) await Promise.race([this.settleDue(), waited(START_MS, signal)]);
   }
 
   /** While it starts: what makes going on useless. */
@@ -334,9 +339,14 @@ export class RedisLog implements Log {
   }
 
   #tellWaiting(): void {
-    const failure = this.#failure ?? notReached();
-    this.#pump.giveUp(unsure(failure));
-    this.#jobs.refuseAll(failure);
+    const refusal = this.#refusal();
+    this.#pump.giveUp(unsure(refusal));
+    this.#jobs.refuseAll(refusal);
+  }
+
+  #refusal(): LatchkeyError {
+    const { reason } = this.#emptied;
+    return this.#failure ?? (reason === undefined ? notReached() : notYet(reason));
   }
 
   #unfit(error: unknown): void {
@@ -369,6 +379,7 @@ export class RedisLog implements Log {
   #reason(): string | undefined {
     if (this.#isClosing) return 'the server is stopping';
     if (this.#failure !== undefined) return this.#failure.message;
+    if (this.#emptied.reason !== undefined) return this.#emptied.reason;
     if (this.#replica.isFilling) return 'its view is being filled from the Redis';
     if (!this.#isAligned) return 'it is finding out where the log is';
     if (this.#unobserved.isAny) return 'keys that were found otherwise than the log left them are being taken in';
@@ -383,14 +394,4 @@ export class RedisLog implements Log {
       { cause: error },
     );
   }
-}
-
-function notReached(): LatchkeyError {
-  return new LatchkeyError('not-ready', 'The Redis of the log is not reached; nothing of this was kept.', {
-    retryAfter: 1,
-  });
-}
-
-function closing(): LatchkeyError {
-  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
 }

@@ -62,6 +62,7 @@ export class Alignment {
         await emptied.settle();
         continue;
       }
+      emptied.settled();
       await this.#stand(head);
       if (!replica.isFilling && (await this.#readOn())) {
         if (head.runId === facts.runId && !(await this.#putBackOn())) return;

@@ -3,6 +3,7 @@ import { LatchkeyError } from '@latchkey/client';
 import type { Logger } from '../../shared/logger.ts';
 import { replyCode } from '../../shared/redis/error.ts';
 import type { AppendAnswer, AppendRequest, RedisStore } from './redis-store.ts';
+import { unsure } from './refusals.ts';
 import { waited } from './wait.ts';
 
 const UP_MS = 1000;
@@ -71,13 +72,4 @@ export function mayPass(error: unknown): boolean {
   if (!(error instanceof LatchkeyError)) return false;
   const code = replyCode(error.cause);
   return code === undefined ? error.code === 'not-ready' : PASSING.includes(code);
-}
-
-/** What a sender is told whose write may have been made: never what says that nothing was kept. */
-export function unsure(cause: unknown): LatchkeyError {
-  return new LatchkeyError(
-    'timeout',
-    'The connection to the Redis was lost while this was written: it may or may not have been. Read the keys, or send it again with idempotency keys.',
-    { retryAfter: 1, cause },
-  );
 }

@@ -18,6 +18,8 @@ export class DecidedStep implements KeyFindings {
   readonly touched: Touched[] = [];
   readonly observed = new Map<string, Observed>();
   readonly foreign = new Map<string, string>();
+  /** Keys that the log never had, of commands that came to nothing for that reason. No append looks at them. */
+  readonly unseen = new Set<string>();
   readonly collected: { readonly key: string; readonly offset: number }[] = [];
   /** Of leases that what it decides by itself is made under. */
   readonly fences = new Map<string, number>();
@@ -48,9 +50,10 @@ export class DecidedStep implements KeyFindings {
     const changes = new Array(placed.length);
     for (let index = 0; index < placed.length; index += 1) changes[index] = placed[index]?.change;
     const floor = this.collected.reduce((max, { offset }) => Math.max(max, offset), 0);
-    for (const { job } of this.touched) {
+    for (const { error, job } of this.touched) {
       const { fence } = job.run.batch;
-      if (fence !== undefined) this.fences.set(fence.lease, fence.number);
+      // One that was refused, for its fence it may be, is not part of what is appended.
+      if (fence !== undefined && error === undefined) this.fences.set(fence.lease, fence.number);
     }
     this.#request = {
       head,

@@ -74,6 +74,9 @@ export class Deciding {
       shared: {
         admit: (command, stage) => this.#admit(command, stage),
         observed: (command, entry) => this.#observed(command, entry),
+        unchanged: ({ key, op }, entry) => {
+          if (entry === undefined && op !== 'read') this.#current?.unseen.add(key);
+        },
       },
     };
   }

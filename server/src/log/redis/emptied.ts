@@ -1,4 +1,3 @@
-import { LatchkeyError } from '@latchkey/client';
 import type { LogSettings } from '../../config/redis-settings.ts';
 import type { Clock } from '../../shared/clock.ts';
 import { newEpochId } from '../../shared/epochs.ts';
@@ -7,6 +6,7 @@ import { epochRecord } from './alignment.ts';
 import type { Appending } from './appending.ts';
 import type { Rebuild } from './rebuild.ts';
 import type { RedisStore } from './redis-store.ts';
+import { closing } from './refusals.ts';
 import { EMPTY_HEAD, type Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 import { waited } from './wait.ts';
@@ -38,6 +38,7 @@ export interface EmptiedOptions {
 export class Emptied {
   readonly #options: EmptiedOptions;
   #sinceMs: number | undefined;
+  #reason = '';
 
   constructor(options: EmptiedOptions) {
     this.#options = options;
@@ -50,22 +51,32 @@ export class Emptied {
     const nowMs = clock.monotonicMs();
     const others = await store.register(node, { epoch, offset }, REGISTERED_MS);
     const isLost = offset > 0 || settings.rebuild || others.some((other) => other.offset > 0);
-    if (this.#sinceMs === undefined && isLost && offset > 0) {
-      logger.warn({ offset }, 'the Redis has nothing of this log any more; nodes that know more are waited for');
-    }
+    const leftMs = settings.rebuildWaitMs - (nowMs - (this.#sinceMs ?? nowMs));
+    const then = settings.rebuild
+      ? 'then it is filled again from the one that knows most (log.rebuild)'
+      : 'then the log begins anew; with log.rebuild it would be filled again from the one that knows most';
+    this.#reason = `the Redis has nothing of this log; nodes that know more of it are waited for, ${Math.ceil(Math.max(0, leftMs) / 1000)} s longer, ${then}`;
+    if (this.#sinceMs === undefined && isLost) logger.warn({ offset }, `log redis: ${this.#reason}`);
     this.#sinceMs ??= nowMs;
-    if (isLost && nowMs - this.#sinceMs < settings.rebuildWaitMs) {
-      if (!(await waited(LOOK_MS, signal))) throw closing();
-      return;
-    }
-    const isBest = best(others) === node;
-    if (isLost && settings.rebuild && !isBest && others.some((other) => other.offset > 0)) {
+    const isOthers = settings.rebuild && best(others) !== node && others.some((other) => other.offset > 0);
+    if (isLost && (leftMs > 0 || isOthers)) {
       if (!(await waited(LOOK_MS, signal))) throw closing();
       return;
     }
     this.#sinceMs = undefined;
-    if (settings.rebuild && offset > 0) await this.goOn();
-    else await this.#begin();
+    if (settings.rebuild && offset > 0) return this.goOn();
+    await this.#begin();
+    if (isLost) logger.warn({ offset }, 'log redis: the log began anew; what was in it before is gone');
+  }
+
+  /** Why nothing can be written, while nodes are waited for; in a sentence for the operator. */
+  get reason(): string | undefined {
+    return this.#sinceMs === undefined ? undefined : this.#reason;
+  }
+
+  /** There is something to follow. */
+  settled(): void {
+    this.#sinceMs = undefined;
   }
 
   /** The log is being put back: whoever does it holds a lease, and who gets it goes on. */
@@ -107,8 +118,4 @@ export class Emptied {
 /** Who knows most; of several the first by name. */
 function best(nodes: readonly { readonly node: string; readonly offset: number }[]): string | undefined {
   return nodes.toSorted((a, b) => b.offset - a.offset || (a.node < b.node ? -1 : 1))[0]?.node;
-}
-
-function closing(): LatchkeyError {
-  return new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.', { retryAfter: 1 });
 }

@@ -14,7 +14,7 @@ import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
 import type { RedisLeases } from './redis-leases.ts';
-import type { AppendAnswer, RedisStore } from './redis-store.ts';
+import type { AppendAnswer, Found, RedisStore } from './redis-store.ts';
 import type { Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 import type { Unobserved } from './unobserved.ts';
@@ -119,6 +119,7 @@ export class Pump {
       deciding.settle(false);
       return;
     }
+    if (step.unseen.size > 0 && !(await this.#areAbsent(step))) return;
     if (step.touched.length > 0 || !step.isEmpty) {
       if (step.isEmpty) await this.#confirm(step);
       else await this.#append(step);
@@ -132,6 +133,37 @@ export class Pump {
     if (fence !== undefined) duties.putOff(NOTHING_DUE_MS);
     // What can't be decided on top of other steps waits until the view shows them.
     await replica.applied();
+  }
+
+  /** What the log never had may be at the Redis all the same: then it is decided again, with what is there. */
+  async #areAbsent(step: DecidedStep): Promise<boolean> {
+    const { deciding } = this.#options;
+    const keys = [...step.unseen].filter((key) => !deciding.findings.has(key));
+    try {
+      const found = await this.#find(keys);
+      for (const [key, there] of found) if (there.kind !== 'absent') deciding.findings.set(key, there);
+      if (!keys.some((key) => deciding.findings.has(key))) return true;
+    } catch (error) {
+      this.#undo(step);
+      throw error;
+    }
+    this.#undo(step);
+    return false;
+  }
+
+  /** An ACL refuses them all for one: then each is asked for by itself. */
+  async #find(keys: readonly string[]): Promise<ReadonlyMap<string, Found>> {
+    const { store } = this.#options;
+    const found = new Map<string, Found>();
+    if (keys.length === 0) return found;
+    try {
+      for (const [index, there] of (await store.find(keys)).entries()) found.set(keys[index] as string, there);
+    } catch (error) {
+      if (!(error instanceof LatchkeyError) || !isForOneKey(error)) throw error;
+      if (keys.length === 1) return found.set(keys[0] as string, { kind: 'foreign', type: NOT_PERMITTED });
+      for (const key of keys) for (const [, there] of await this.#find([key])) found.set(key, there);
+    }
+    return found;
   }
 
   /** Nothing needs to be written, but whether what was read is still so is for the Redis to say. */
@@ -216,18 +248,14 @@ export class Pump {
 
   /** Nothing was written. */
   async #answered(answer: Exclude<AppendAnswer, { kind: 'appended' }>, step: DecidedStep): Promise<void> {
-    const { deciding, duties, leases, replica, signal, store, time } = this.#options;
+    const { deciding, duties, leases, replica, signal, time } = this.#options;
     switch (answer.kind) {
       case 'moved':
         this.#lost += 1;
         if ((await replica.foreign(answer.records)) === 'gap') this.#options.onAstray();
         return;
       case 'reread': {
-        const found = await store.find(answer.keys);
-        for (const [index, key] of answer.keys.entries()) {
-          const there = found[index];
-          if (there !== undefined) deciding.findings.set(key, there);
-        }
+        for (const [key, there] of await this.#find(answer.keys)) deciding.findings.set(key, there);
         return;
       }
       case 'wrong-type':

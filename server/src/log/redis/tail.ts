@@ -1,4 +1,3 @@
-import { LatchkeyError } from '@latchkey/client';
 import type { LogRecord, RedisStore } from './redis-store.ts';
 import type { Replica } from './replica.ts';
 import { waited } from './wait.ts';
@@ -15,7 +14,7 @@ export interface TailOptions {
   readonly quiet: () => Promise<void>;
   readonly onRecords: (records: readonly LogRecord[]) => Promise<void>;
   /** What is known does not go on in the stream, or the connection broke. */
-  readonly onAstray: (error: unknown) => void;
+  readonly onAstray: () => void;
 }
 
 /** Reads what other nodes append, on a connection of its own, until it is stopped. */
@@ -26,11 +25,12 @@ export async function followOthers(options: TailOptions): Promise<void> {
     if (signal.aborted) return;
     try {
       const records = await store.tail(replica.head, { waitMs: WAIT_MS, bytesMax: READ_BYTES, signal });
-      if (records === 'behind') onAstray(undefined);
+      if (records === 'behind') onAstray();
       else if (records.length > 0) await onRecords(records);
-    } catch (error) {
+    } catch {
+      // Why it failed is found out, and told, when this node looks where the log is.
       if (signal.aborted) return;
-      onAstray(error instanceof LatchkeyError ? error : undefined);
+      onAstray();
       await waited(RETRY_MS, signal);
     }
   }

@@ -1,0 +1,42 @@
+import type { ServerProcess } from '../test/support/server-process.ts';
+import { type Effort, type Figure, percentile } from './figures.ts';
+import { makeFolder, removeFolder } from './folders.ts';
+import { KEYS, openLoop, putRequest, VALUE_TEXT } from './load.ts';
+import { startNode, withRedis } from './redis-servers.ts';
+
+const NODES = 3;
+const WRITES_PER_SECOND = 5000;
+
+/** One PUT each, at a fixed rate on every node; how long each was on its way, in milliseconds. */
+async function writeOn(server: ServerProcess, node: number, seconds: number): Promise<readonly number[]> {
+  const took: number[] = [];
+  let sent = 0;
+  const request = () => {
+    sent += 1;
+    return putRequest(`${node}.${sent % KEYS}`, VALUE_TEXT);
+  };
+  await openLoop(server.port, WRITES_PER_SECOND, seconds, request, (ms) => took.push(ms));
+  return took;
+}
+
+/** Three nodes around one Redis, all writing at once: from the moment before a PUT is sent to its answer. */
+export async function redisNodes({ seconds }: Effort): Promise<readonly Figure[]> {
+  const took = await withRedis(async (redis) => {
+    const folders = Array.from({ length: NODES }, () => makeFolder('data'));
+    const servers = await Promise.all(folders.map((folder) => startNode(redis)(folder)));
+    try {
+      const write = (length: number) => Promise.all(servers.map((server, node) => writeOn(server, node, length)));
+      await write(seconds / 3);
+      return (await write(seconds)).flat();
+    } finally {
+      await Promise.all(servers.map((server) => server.dispose()));
+      for (const folder of folders) removeFolder(folder);
+    }
+  });
+  const name = `${NODES} nodes around one Redis, ${WRITES_PER_SECOND} PUTs/s each`;
+  const common = { name, isLowerBetter: true, floorIs: 'none: the bare script alone takes 0.6 ms' };
+  return [
+    { ...common, unit: 'ms p50', latchkey: percentile(took, 0.5), goal: 2 },
+    { ...common, unit: 'ms p99', latchkey: percentile(took, 0.99), goal: 15 },
+  ];
+}

@@ -1,0 +1,83 @@
+// A Redis without persistence, or with another disk, starts again and has nothing. Redis sinks of Kafka Connect and Debezium go on as
+// if nothing had happened, and never write what was there before.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ask, get, put, sendCommands } from '../support/http-client.ts';
+import { startRedis } from '../support/redis.ts';
+import { startNodes, untilAgree, untilApplied, untilReady } from '../support/redis-nodes.ts';
+import { SseClient } from '../support/sse-client.ts';
+
+const WAIT = { LATCHKEY_LOG_REBUILD_WAIT: '1s' };
+
+/** As a source with offsets of its own; resolves with the status. */
+async function sendRow(
+  url: string,
+  { expected, next, value }: { readonly expected?: string; readonly next: string; readonly value: number },
+): Promise<number> {
+  const { status } = await ask(`${url}/v1/commands`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'latchkey-source': 'rows/0',
+      ...(expected === undefined ? {} : { 'latchkey-expected-offset': expected }),
+      'latchkey-next-offset': next,
+    },
+    body: JSON.stringify([{ op: 'put', key: 'row', value }]),
+  });
+  return status;
+}
+
+describe('a Redis that comes back without its data, unnoticed by the Redis sinks of Kafka Connect and Debezium', () => {
+  test('is noticed: watchers are told reset, every node begins anew, and what is written then is all that is there', async (t) => {
+    const redis = await startRedis(t);
+    const nodes = await startNodes(t, 2, redis.url, WAIT);
+    const [one, two] = nodes;
+    if (one === undefined || two === undefined) throw new Error('two nodes were started');
+    await put(one.url, 'lost', 1);
+    const watch = await SseClient.open(`${two.url}/v1/watch`);
+    t.after(() => watch.close());
+    await watch.changeCount(1);
+    await redis.restart({ withData: false });
+    await untilApplied(one, { op: 'put', key: 'new', value: 2 });
+    const reset = await watch.named('reset');
+    assert.equal(JSON.parse(reset.data).reason, 'epoch');
+    await watch.until('the new write', ({ data }) => JSON.parse(data).key === 'new');
+    assert.deepEqual(await untilAgree(nodes, (values) => 'new' in values), { new: 2 });
+    assert.equal((await get(two.url, 'lost')).status, 404);
+    assert.equal(await redis.command('EXISTS', 'lost'), 0);
+    await untilReady(...nodes);
+  });
+
+  test('is filled again from the node that knows most, where that is asked for: values, expiries, tombstones and progress', async (t) => {
+    const redis = await startRedis(t);
+    const nodes = await startNodes(t, 2, redis.url, { ...WAIT, LATCHKEY_LOG_REBUILD: 'true' });
+    const [one, two] = nodes;
+    if (one === undefined || two === undefined) throw new Error('two nodes were started');
+    await put(one.url, 'kept', { x: 1 });
+    await sendCommands(one.url, [
+      { op: 'put', key: 'short', value: 's', ttl: 3000 },
+      { op: 'put', key: 'gone', value: 1, updated: '2026-01-01T00:00:00Z' },
+      { op: 'remove', key: 'gone', updated: '2026-01-02T00:00:00Z' },
+    ]);
+    assert.equal(await sendRow(two.url, { value: 7, next: '8' }), 200);
+    await untilAgree(nodes, (values) => 'row' in values);
+    const watch = await SseClient.open(`${two.url}/v1/watch`);
+    t.after(() => watch.close());
+    await watch.named('synced');
+    await redis.restart({ withData: false });
+    await untilApplied(two, { op: 'put', key: 'new', value: 2 });
+    await watch.until('the new write', ({ data }) => JSON.parse(data).key === 'new');
+    const values = await untilAgree(nodes, (each) => 'new' in each);
+    assert.deepEqual(values, { kept: { x: 1 }, new: 2, row: 7, short: 's' });
+    const folded = new Map<unknown, unknown>();
+    for (const { key, op, value } of watch.changes) op === 'remove' ? folded.delete(key) : folded.set(key, value);
+    assert.deepEqual(Object.fromEntries(folded), values, 'a watcher has them too');
+    assert.equal(await redis.command('GET', 'kept'), '{"x":1}');
+    assert.ok(Number(await redis.command('TTL', 'short')) > 2000);
+    const [late] = await sendCommands(one.url, [{ op: 'put', key: 'gone', value: 2, updated: '2026-01-01T12:00:00Z' }]);
+    assert.equal(late?.outcome, 'late', 'the tombstone still protects the key');
+    assert.equal(await sendRow(one.url, { value: 7, next: '8' }), 409, 'the row was taken before');
+    assert.equal(await sendRow(one.url, { value: 8, expected: '8', next: '9' }), 200);
+    await untilReady(...nodes);
+  });
+});
