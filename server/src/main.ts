@@ -79,6 +79,12 @@ export function checkSettings(settings: Settings): void {
   sourceFormats(settings);
 }
 
+/** Asks the Redis of the log whether it can be kept there, with whatever a start would ask. A line about it; undefined: it needs none. */
+export async function tryLog(settings: Settings): Promise<string | undefined> {
+  if (settings.log.kind !== 'redis') return undefined;
+  return (await import('./log/redis/open.ts')).tryRedisLog(settings.log);
+}
+
 async function startAlone(settings: Settings, parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const log = await openLog(settings, { ...parts, clock });

@@ -48,10 +48,18 @@ const PLACES: Readonly<Record<string, (t: TestContext) => Promise<string>>> = {
   'the preset keydb-poc, with no Redis': async (t) => {
     const args = ['--preset', 'keydb-poc', '--resp', '127.0.0.1:0'];
     const server = await ServerProcess.start({ args }, t);
-    const told = server.records.find(({ message }) => String(message).startsWith('resp: listening'));
-    return String(told?.port);
+    return respPort(server);
+  },
+  'the preset keydb-poc, with its log in a Redis': async (t) => {
+    const redis = await startRedis(t);
+    const args = ['--preset', 'keydb-poc', '--log', redis.url, '--resp', '127.0.0.1:0'];
+    return respPort(await ServerProcess.start({ args }, t));
   },
 };
+
+function respPort(server: ServerProcess): string {
+  return String(server.records.find(({ message }) => String(message).startsWith('resp: listening'))?.port);
+}
 
 for (const [where, startPlace] of Object.entries(PLACES))
   for (const { client, lines, program } of OBSERVERS)

@@ -102,11 +102,9 @@ export class StatusView {
       sample.isAnswered ? 'answering' : 'away',
       sample.isAnswered ? undefined : 'The server does not answer.',
     );
-    this.#setNotice(
-      sample.isAnswered
-        ? undefined
-        : 'The server does not answer. What is shown below is how it was; this page goes on by itself.',
-    );
+    // What an answer says of the log is told when it is there, so that a notice which stays does not flicker.
+    if (!sample.isAnswered)
+      this.#setNotice('The server does not answer. What is shown below is how it was; this page goes on by itself.');
     if (sample.isAnswered) {
       this.#sampledAtMs = this.#shell.now();
       setText(this.#updated, 'up to date');
@@ -159,6 +157,7 @@ export class StatusView {
         .flat()
         .map((each) => number.format(Number(each)))
         .join(', ');
+    this.#setNotice(log.ready === false ? `It takes no writes now. ${log.reason ?? ''}`.trim() : undefined);
     this.#drawFacts({
       Keys: number.format(view.keys),
       'On disk': sizeText(view.bytes),

@@ -19,7 +19,8 @@ export async function runConfigCheck(options: CheckOptions): Promise<void> {
   if (settings.sources.length > 0) (await import('../main.ts')).checkSettings(settings);
   if (connect === true) {
     const { tryConfigured } = await import('./config-try.ts');
-    for (const line of await tryConfigured(settings)) remark(line);
+    const { tryLog } = await import('../main.ts');
+    for (const line of await tryConfigured(settings, tryLog)) remark(line);
   }
   const shown = toTree(settings as unknown as Record<string, unknown>);
   for (const [path, reference] of references) setPath(shown, path, reference);

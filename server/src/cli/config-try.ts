@@ -3,16 +3,22 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
 import type { Settings } from '../config/settings.ts';
+import { type ListenAddress, listenAddressOf } from '../shared/running-server.ts';
 import { tryRedis } from './redis-try.ts';
 
 /**
  * Tries what the settings name, and leaves everything as it was. Answers with a line for each thing.
  * @throws LatchkeyError of the first fault, with a line for each
  */
-export async function tryConfigured(settings: Settings): Promise<readonly string[]> {
+export async function tryConfigured(
+  settings: Settings,
+  tryLog: (settings: Settings) => Promise<string | undefined>,
+): Promise<readonly string[]> {
   const tried = [
     tryData(settings.data),
-    await tryListening(settings.http),
+    await triedLog(settings, tryLog),
+    await tryListening('http', settings.http, 'http.port'),
+    await tryResp(settings.resp.listen),
     ...(await Promise.all(
       settings.sources.filter(({ url }) => url !== 'resp').map((source) => tryRedis(`sources ${source.name}`, source)),
     )),
@@ -20,7 +26,7 @@ export async function tryConfigured(settings: Settings): Promise<readonly string
   ];
   const faults = tried.filter((each) => each instanceof LatchkeyError);
   const [first] = faults;
-  if (first === undefined) return tried.map(String);
+  if (first === undefined) return tried.flatMap((each) => (each === undefined ? [] : String(each)));
   if (faults.length === 1) throw first;
   const message = `${faults.length} things are not as configured:\n  ${faults.map((each) => each.message).join('\n  ')}`;
   throw new LatchkeyError(first.code, message, {
@@ -50,22 +56,42 @@ function whyNotWritable(place: string): string | undefined {
   }
 }
 
-function tryListening({ host, port }: Settings['http']): Promise<string | LatchkeyError> {
+async function triedLog(
+  settings: Settings,
+  tryLog: (settings: Settings) => Promise<string | undefined>,
+): Promise<string | LatchkeyError | undefined> {
+  try {
+    return await tryLog(settings);
+  } catch (error) {
+    if (!(error instanceof LatchkeyError)) throw error;
+    const message = `log: ${error.message.replace(/; it is tried again by itself/, '')}`;
+    return new LatchkeyError(error.code, message, { field: 'log.url' });
+  }
+}
+
+async function tryResp(listen: string): Promise<string | LatchkeyError | undefined> {
+  if (listen === '') return undefined;
+  return tryListening('resp', listenAddressOf(listen), 'resp.listen');
+}
+
+function tryListening(what: string, { host, port }: ListenAddress, field: string): Promise<string | LatchkeyError> {
   const server = createServer();
   return new Promise((resolve) => {
     server.once('error', ({ code }: NodeJS.ErrnoException) => {
       const isTaken = code === 'EADDRINUSE';
       const says = isTaken
         ? 'is taken: does a server run there already? Stop it, or choose another port'
-        : `can't be listened on (${code}): is http.host an address of this machine, and the port allowed`;
+        : `can't be listened on (${code}): is it an address of this machine, and the port allowed`;
       resolve(
-        new LatchkeyError(isTaken ? 'address-in-use' : 'address-refused', `http: ${host}:${port} ${says}.`, {
-          field: 'http.port',
+        new LatchkeyError(isTaken ? 'address-in-use' : 'address-refused', `${what}: ${host}:${port} ${says}.`, {
+          field,
         }),
       );
     });
     server.listen({ host, port }, () => {
-      server.close(() => resolve(port === 0 ? `http: ${host} can be listened on` : `http: ${host}:${port} is free`));
+      server.close(() =>
+        resolve(port === 0 ? `${what}: ${host} can be listened on` : `${what}: ${host}:${port} is free`),
+      );
     });
   });
 }

@@ -98,7 +98,7 @@ function withSettings(command: Command): Command {
     .option('--host <address>', 'address to listen on (default 127.0.0.1)')
     .option('--port <port>', 'port to listen on (default 23333; 0 takes a free one)')
     .option('--data <dir>', 'data directory (default ./latchkey-data)')
-    .option('--log <kind>', 'which log: local or redis')
+    .option('--log <kind>', 'which log: local, redis, or the redis://… that it is in')
     .option('--workers <count>', 'processes that serve beside the one that writes (default 0)')
     .option('--preset <name...>', 'settings of a system that Latchkey replaces: kv-store')
     .option('--resp <host:port>', 'where the Redis protocol gateway listens')

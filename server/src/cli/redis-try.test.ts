@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freePort } from '../../../test/support/free-port.ts';
 import { startRedis } from '../../../test/support/redis.ts';
-import { runLatchkey } from '../../../test/support/server-process.ts';
+import { runLatchkey, temporaryFolder } from '../../../test/support/server-process.ts';
 
 const sinkOn = (url: string) => JSON.stringify([{ name: 'notify', kind: 'redis', url }]);
 const check = (url: string) =>
@@ -46,4 +46,24 @@ test('config check --connect asks the Redis of each source, but not this process
   const bad = await checkSources(sourceOn(redis.url, 'k:{id'));
   assert.equal(bad.code, 2);
   assert.match(bad.stderr, /sources\[0\]\.format of the source on-redi: .*k:\{id/);
+});
+
+test('config check --connect asks the Redis of the log what a start would ask', async (t) => {
+  const redis = await startRedis(t, { password: 'secret' });
+  const checkLog = (url: string, ...args: string[]) =>
+    runLatchkey(['config', 'check', '--connect', '--log', url, '--port', '0', ...args], { cwd: temporaryFolder(t) });
+  const good = await checkLog(redis.url);
+  assert.equal(good.code, 0, good.stderr);
+  assert.match(good.stderr, /^log: redis:\/\/127\.0\.0\.1:\d+ answers\. .*restart of the Redis loses/m);
+  assert.deepEqual(await redis.command('KEYS', '*'), []);
+  const bad = await checkLog(redis.url.replace('secret', 'other'));
+  assert.equal(bad.code, 6);
+  assert.match(bad.stderr, /^error: log: .* refuses the user or password/m);
+  await redis.command('CONFIG', 'SET', 'maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru');
+  const evicting = await checkLog(redis.url);
+  assert.equal(evicting.code, 2);
+  assert.match(evicting.stderr, /^error: log: .*maxmemory-policy allkeys-lru.*set noeviction/m);
+  const taken = await checkLog('local', '--resp', `127.0.0.1:${redis.port}`);
+  assert.equal(taken.code, 1);
+  assert.match(taken.stderr, /^error: resp: 127\.0\.0\.1:\d+ is taken/m);
 });

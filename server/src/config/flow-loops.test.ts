@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loopFaults } from './flow-loops.ts';
+import { loopFaults, ownPortFaults } from './flow-loops.ts';
 import type { RedisKeyspaceSettings, RedisPubsubSettings, RedisSinkSettings } from './flow-settings.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 
@@ -58,6 +58,15 @@ test('another channel, another Redis or no channel at all is none', () => {
   assert.ok(!loops({ url: 'redis://other:6379' }, { channel: 'update' }));
   assert.ok(!loops({}, { channel: 'update', url: 'redis://localhost:6380' }));
   assert.ok(!loops({ channels: [], patterns: ['*'] }, { channel: '' }));
+});
+
+test('neither the log nor what writes or follows entries may be this server’s own Redis port', () => {
+  const resp = { listen: '127.0.0.1:6379', password: '' };
+  const log = { ...DEFAULT_SETTINGS.log, kind: 'redis' } as const;
+  const paths = (listen: string) =>
+    ownPortFaults({ log, resp: { ...resp, listen }, sources: [source], sinks: [sink] }).map(({ path }) => path);
+  assert.deepEqual(paths('127.0.0.1:6379'), ['log.url', 'sinks[0].url']);
+  assert.deepEqual([...paths('127.0.0.1:6380'), ...paths('')], []);
 });
 
 test('a source of keys that the log copies to where it follows them is a loop', () => {

@@ -45,6 +45,25 @@ function channelLoops({ resp, sinks, sources }: Pick<Settings, 'resp' | 'sinks' 
   });
 }
 
+/**
+ * What can't be this server's own Redis port: a log, which has to be somewhere else, and what would write or follow the entries that it is
+ * made of.
+ */
+export function ownPortFaults(settings: Pick<Settings, 'log' | 'resp' | 'sinks' | 'sources'>): Fault[] {
+  const { log, resp, sinks, sources } = settings;
+  if (resp.listen === '') return [];
+  const places: [string, RedisPlace][] = [
+    ...(log.kind === 'redis' ? [['log.url', log] as [string, RedisPlace]] : []),
+    ...sources.flatMap((source, index) =>
+      source.kind === 'redis-pubsub' ? [] : [[`sources[${index}].url`, source] as [string, RedisPlace]],
+    ),
+    ...sinks.map((sink, index) => [`sinks[${index}].url`, sink] as [string, RedisPlace]),
+  ];
+  return places
+    .filter(([, place]) => placeOf(place) === local(resp.listen))
+    .map(([path]) => ({ path, says: 'is this server’s own Redis port (resp.listen); name a Redis, Valkey or KeyDB' }));
+}
+
 function hears(source: PubsubSource, sink: SinkSettings): boolean {
   if (sink.channel === '') return false;
   const channels = sink.channel.includes('{key}')

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import { compileGlob } from '../shared/glob.ts';
 import type { FormatChoice, SinkSettings, SourceSettings } from './flow-settings.ts';
+import { isRedisUrl } from './redis-settings.ts';
 import { choice, flag, group, item, list, many, one, required, seconds, text } from './schema-parts.ts';
 import { DEFAULT_SETTINGS } from './settings.ts';
 
 const NO_CONTROLS = /^[^\u0000-\u001f\u007f]*$/;
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
-const REDIS_URL = /^rediss?:\/\//;
 const HOST_AND_PORT = /^(?:[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\]):[0-9]{1,5}$/i;
 const NAME_TAKES = '1 to 64 letters, digits, dots, dashes or underscores';
 
@@ -22,7 +22,7 @@ export function redisPlace({ url, takesResp = false }: { readonly url: string; r
       'Where the Redis, Valkey or KeyDB is; `rediss://` for TLS. User and password stand in it, best by a reference.',
       {
         takes: `a URL such as redis://user:password@host:6379/0 or rediss://host:6380${takesResp ? ', or resp for the gateway of this process' : ''}`,
-        accepts: (value) => (takesResp && value === 'resp') || (REDIS_URL.test(value) && URL.canParse(value)),
+        accepts: (value) => (takesResp && value === 'resp') || isRedisUrl(value),
       },
     ),
     sentinels: list([], 'Sentinels that are asked for the primary; empty: `url` names it.', {

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { LatchkeyError, quote } from '@latchkey/client';
 import { isLoopback } from '../shared/loopback.ts';
+import { listenAddressOf } from '../shared/running-server.ts';
 import { describeGroups, describeSettings, takesAt } from './describe.ts';
 import type { Environment } from './environment.ts';
 import { configInvalid, type Fault, shown } from './fault.ts';
 import { flowFaults } from './flow-faults.ts';
-import { loopFaults } from './flow-loops.ts';
+import { loopFaults, ownPortFaults } from './flow-loops.ts';
 import { refuseLater } from './later.ts';
-import { emptyTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
+import { emptyTree, isTree, type Layer, mergeLayers, setPath, type Tree } from './layer.ts';
 import { PRESETS } from './presets.ts';
 import { followReferences } from './references.ts';
 import { settingsSchema } from './schema.ts';
@@ -64,7 +65,8 @@ export function loadSettings({ flags = {}, environment = {}, file, cwd }: Places
   const presets = presetNames(asked.tree);
   const seed = readSeedSettings({ presets, environment, file, cwd });
   const isAlone = seed.urlOrigin === undefined && isWithoutRedis(asked.tree);
-  const layers = [...presetLayers(presets, { ...seed, isAlone }), asked];
+  const { log } = asked.tree;
+  const layers = [...presetLayers(presets, { ...seed, isAlone, log: isTree(log) ? log : undefined }), asked];
   const { tree, origins } = mergeLayers(layers);
   const faults: Fault[] = [...fromEnvironment.faults, ...seed.faults];
   const note = (fault: Fault) => faults.push({ origin: originOf(fault.path, origins), ...fault });
@@ -108,7 +110,9 @@ function readFlags(flags: Flags): Layer {
   put('http.host', '--host', flags.host);
   put('http.port', '--port', numberOf(flags.port));
   put('data', '--data', flags.data);
-  put('log.kind', '--log', flags.log);
+  const logUrl = /^rediss?:\/\//.test(flags.log ?? '') ? flags.log : undefined;
+  put('log.kind', '--log', logUrl === undefined ? flags.log : 'redis');
+  put('log.url', '--log', logUrl);
   put('workers', '--workers', numberOf(flags.workers));
   put('resp.listen', '--resp', flags.resp);
   put('presets', '--preset', flags.preset);
@@ -207,7 +211,7 @@ function suggestPath(path: string, within: readonly PropertyKey[], tree: Tree): 
 /** What no single setting can tell. */
 function crossFaults(settings: Settings): Fault[] {
   const { limits, log, workers } = settings;
-  const faults = [...flowFaults(settings), ...loopFaults(settings)];
+  const faults = [...flowFaults(settings), ...loopFaults(settings), ...ownPortFaults(settings)];
   if (limits.valueBytesMax > limits.bodyBytesMax) {
     const says = `is ${limits.valueBytesMax}, which limits.bodyBytesMax (${limits.bodyBytesMax}) never lets in; raise that too`;
     faults.push({ path: 'limits.valueBytesMax', says });
@@ -220,8 +224,7 @@ function crossFaults(settings: Settings): Fault[] {
 
 function refuseOpenListening({ http, insecure, resp }: Settings): void {
   if (insecure) return;
-  const respHost = resp.listen.slice(0, resp.listen.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
-  if (resp.listen !== '' && resp.password === '' && !isLoopback(respHost)) {
+  if (resp.listen !== '' && resp.password === '' && !isLoopback(listenAddressOf(resp.listen).host)) {
     throw new LatchkeyError(
       'insecure-listen',
       `resp.listen ${quote(resp.listen)} lets other machines in, and there is no password. ` +

@@ -54,18 +54,23 @@ describe('the preset kvupdater', () => {
     assert.deepEqual([places({})[0], places({}).at(-1)], ['local', 'resp']);
     assert.equal(places({ REDIS_HOST: 'cache' }).at(-1), 'redis://cache:6379/0');
     assert.equal(places({}, { ...alone, log: 'redis' }).at(-1), 'redis://redis.redis:6379/0');
+    const [kind, url] = places({}, { ...alone, log: 'redis://cache:6380/2' });
+    assert.deepEqual([kind, url], ['redis', 'redis://cache:6380/2']);
   });
 
   test('takes config.py as it stands, and what the environment says of the Redis above it', (t) => {
     const text =
-      'config = {\n  "redis_url": "redis://:pw@cache:6380?db=3",\n  "channel": "feed",\n  "validate": False,\n  "debug": 1\n}\n';
+      'config = {\n  "redis_url": "redis://:pw@cache:6380?db=3&decode_responses=True",\n  "channel": "feed",\n  "validate": False,\n  "debug": 1\n}\n';
     const cwd = folder(t, { 'config.py': text });
     const { settings, warnings } = load('kvupdater', { cwd, file: 'config.py' });
     assert.deepEqual(placesOf(settings), ['redis', 'redis://:pw@cache:6380/3', 'redis://:pw@cache:6380/3']);
     const [source] = settings.sources;
     assert.ok(source?.kind === 'redis-pubsub');
     assert.deepEqual([source.channels, source.validate], [['feed'], false]);
-    assert.deepEqual(warnings, ['config.py line 5: debug is ignored; redis_url, channel and validate are read']);
+    assert.deepEqual(warnings, [
+      'config.py line 5: debug is ignored; redis_url, channel and validate are read',
+      'redis_url: decode_responses behind the ? is ignored; db is read there',
+    ]);
     const moved = load('kvupdater', {
       cwd,
       file: 'config.py',
@@ -95,6 +100,19 @@ describe('the preset kvupdater', () => {
   });
 });
 
+test('the preset redis-cache-sync follows the keys of the Redis that its log is in, and none beside the log local', (t) => {
+  const cwd = folder(t);
+  const { settings } = load('redis-cache-sync', { cwd });
+  assert.deepEqual(
+    settings.sources.map(({ kind, name, url }) => [kind, name, url]),
+    [['redis-keyspace', 'cache', 'redis://localhost:6379/0']],
+  );
+  const environment = { LATCHKEY_LOG_SENTINELS: '["a:1"]', LATCHKEY_LOG_SENTINEL_NAME: 'cache' };
+  assert.deepEqual(load('redis-cache-sync', { cwd, environment }).settings.sources[0]?.sentinels, ['a:1']);
+  const alone = loadSettings({ cwd, flags: { preset: ['redis-cache-sync'], log: 'local' } }).settings;
+  assert.deepEqual(alone.sources, []);
+});
+
 describe('the variables of the seeds', () => {
   const environment = { REDIS_HOST: '10.1.1.1', REDIS_PORT: '7000', REDIS_DB: '2', REDIS_PASS: 's p' };
 
@@ -113,7 +131,8 @@ describe('the variables of the seeds', () => {
     const cwd = folder(t, { 'latchkey.yaml': 'log: { url: "redis://file:1/0" }' });
     assert.equal(load('redis-cache-sync', { cwd, environment }).settings.log.url, 'redis://file:1/0');
     const exact = { ...environment, LATCHKEY_LOG_URL: 'redis://exact:1/0' };
-    assert.equal(load('redis-cache-sync', { cwd, environment: exact }).settings.log.url, 'redis://exact:1/0');
+    const moved = load('redis-cache-sync', { cwd, environment: exact }).settings;
+    assert.deepEqual(placesOf(moved), ['redis', 'redis://exact:1/0', 'redis://exact:1/0']);
   });
 
   test('what is wrong with them is told by their names, and no password is shown', (t) => {

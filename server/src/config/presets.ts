@@ -8,6 +8,14 @@ export interface SeedSettings {
   readonly validate?: boolean | undefined;
   /** Nobody said where a Redis is, the log is this process's own, and it listens for Redis clients itself. */
   readonly isAlone?: boolean | undefined;
+  /** What was said of the log beside the preset. */
+  readonly log?: Tree | undefined;
+}
+
+/** What says where a Redis is. */
+function redisPlaceOf(log: Tree): Tree {
+  const names = ['url', 'sentinels', 'sentinelName', 'caFile'];
+  return Object.fromEntries(Object.entries(log).filter(([name]) => names.includes(name)));
 }
 
 const LOCALHOST = 'redis://localhost:6379/0';
@@ -21,7 +29,12 @@ export const PRESETS: Readonly<Record<string, (seed: SeedSettings) => Tree>> = {
     const sources = [{ name: 'kvupdater', kind: 'redis-pubsub', url, channels: [channel], format, validate }];
     return isAlone ? { sources } : { log: { kind: 'redis', url }, sources };
   },
-  'redis-cache-sync': ({ redisUrl }) => ({ log: { kind: 'redis', url: redisUrl(LOCALHOST) } }),
+  'redis-cache-sync'({ log = {}, redisUrl }) {
+    const place = { url: redisUrl(LOCALHOST) };
+    // Its events are about whatever that Redis holds, also what was there before and what others write.
+    const cache = { name: 'cache', kind: 'redis-keyspace', ...place, ...redisPlaceOf(log) };
+    return { log: { kind: 'redis', ...place }, sources: log.kind === 'local' ? [] : [cache] };
+  },
   'redis-backend-ms'({ redisUrl }) {
     const url = redisUrl(LOCALHOST);
     const indexSet = { key: 'info:batteries:ids', fromKey: 'battery:{battery_id}:data', member: '{battery_id}' };

@@ -21,3 +21,17 @@ export interface LogSettings extends RedisPlace {
   /** How long nodes are waited for that may know more, before that. */
   readonly rebuildWaitMs: number;
 }
+
+/** Whether a text is such a URL, with nothing behind the number of a database: what would be ignored is refused. */
+export function isRedisUrl(text: string): boolean {
+  if (!/^rediss?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { password, pathname, hash, search, username } = new URL(text);
+  if (search !== '' || hash !== '' || !/^(?:\/[0-9]{0,6})?$/.test(pathname)) return false;
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    // A bare % is no part of a URL: it is written %25.
+    return false;
+  }
+}

@@ -163,7 +163,7 @@ function readConfig(
       warnings.push(`${placeOf(file, entry)}: ${name} is ignored; redis_url, channel and validate are read`);
   }
   return {
-    ...(url === undefined ? {} : { redisUrl: withDatabase(url) }),
+    ...(url === undefined ? {} : { redisUrl: withDatabase(url, warnings) }),
     ...(channel === undefined ? {} : { channel }),
     ...(validate === undefined ? {} : { validate }),
   };
@@ -173,14 +173,16 @@ function placeOf(file: string, { line }: PythonEntry): string {
   return `${file} line ${line}`;
 }
 
-/** Python's `redis` takes the database as `?db=1` too. */
-function withDatabase(text: string): string {
+/** Python's `redis` takes the database as `?db=1` too, and there options of its own. */
+function withDatabase(text: string, warnings: string[]): string {
   if (!URL.canParse(text)) return text;
   const url = new URL(text);
+  if (url.search === '') return text;
   const database = url.searchParams.get('db');
-  if (database === null) return text;
+  const others = [...url.searchParams.keys()].filter((name) => name !== 'db');
+  if (others.length > 0) warnings.push(`redis_url: ${others.join(', ')} behind the ? is ignored; db is read there`);
   url.search = '';
-  url.pathname = `/${database}`;
+  if (database !== null) url.pathname = `/${database}`;
   return url.href;
 }
 

@@ -161,11 +161,17 @@ export const SCHEMAS = {
     {
       version: text,
       node: text,
-      log: shape({ kind: { enum: ['local', 'redis', 'kafka'] }, epoch: text, head: perPartition }, [
-        'kind',
-        'epoch',
-        'head',
-      ]),
+      log: shape(
+        {
+          kind: { enum: ['local', 'redis', 'kafka'] },
+          ready: flag,
+          reason: text,
+          epoch: text,
+          head: perPartition,
+          durability: shape({ persistence: text, means: text }, ['persistence', 'means']),
+        },
+        ['kind', 'ready', 'epoch', 'head'],
+      ),
       view: shape({ keys: count, bytes: count, historyFloor: perPartition }, ['keys', 'bytes', 'historyFloor']),
       sources: list({ $ref: '#/components/schemas/Source' }),
       sinks: list({ type: 'object' }),

@@ -31,7 +31,7 @@ describe('status, health, metrics and the API document', () => {
     assert.deepEqual((await ask('/v1/status')).json(), {
       version: '0.0.0-test',
       node: 'memory',
-      log: { kind: 'local', epoch: 'aaaa', head: 1 },
+      log: { kind: 'local', ready: true, epoch: 'aaaa', head: 1 },
       view: { keys: 1, bytes: 0, historyFloor: 0 },
       sources: [
         { name: 'ems', kind: 'redis-pubsub', ready: true, holder: true, received: 3, applied: 2, deadLettered: 1 },

@@ -32,12 +32,14 @@ export const statusGateway: Gateway = {
 function statusOf(core: Core): Record<string, unknown> {
   const { feed, log, programVersion } = core;
   const { view } = log;
-  const { durability } = log.state();
+  const { durability, isReady, reason } = log.state();
   return {
     version: programVersion,
     node: log.node,
     log: {
       kind: log.kind,
+      ready: isReady,
+      ...(isReady || reason === undefined ? {} : { reason }),
       epoch: view.epochs.current,
       head: perPartition(view, (partition) => view.head(partition)),
       ...(durability === undefined ? {} : { durability }),

@@ -1,4 +1,4 @@
-import { type ErrorCode, LatchkeyError, type Version } from '@latchkey/client';
+import { LatchkeyError, type Version } from '@latchkey/client';
 import {
   type Command,
   type KeyCommand,
@@ -13,6 +13,7 @@ import { type DecideContext, finishOutcome } from '../commands/decision.ts';
 import { type Change, isLive } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
 import type { BatchParts } from './batch-parts.ts';
+import { ABORTED, isFailure, refused, tooBig } from './batch-refusals.ts';
 import { lettersOfRefused } from './dead-letter.ts';
 import { digestOf } from './local-idempotency.ts';
 import type { Batch, Found } from './log.ts';
@@ -339,30 +340,6 @@ export class BatchRun {
 
 /** Pages of a removal that one step looks at before it lets others on. */
 const EXPAND_MAX = 8;
-
-const ABORTED: Refusal = {
-  outcome: 'refused',
-  code: 'atomic-aborted',
-  message: 'Another command of this atomic batch was not applied, so nothing of it was.',
-};
-
-function isFailure(outcome: Outcome): boolean {
-  return outcome.outcome === 'refused' || outcome.outcome === 'conflict' || outcome.outcome === 'late';
-}
-
-function refused(code: ErrorCode, message: string, field: string, limit?: number): Refusal {
-  return limit === undefined
-    ? { outcome: 'refused', code, message, field }
-    : { outcome: 'refused', code, message, field, limit };
-}
-
-function tooBig(): LatchkeyError {
-  return new LatchkeyError(
-    'batch-too-big',
-    'A batch that is atomic, fenced or carries source progress must fit one step of 1,000 changes and 1 MiB; send it in smaller ones.',
-    { limit: 1000 },
-  );
-}
 
 /** Nothing of the entry goes into its outcome or its change, so only what decides it is read. */
 function isPlainPut(command: KeyCommand): boolean {

@@ -65,9 +65,14 @@ test('an error is told with its code and cause; a stack only where it is a bug',
   const lines = linesOf(t, {}, (logger) => {
     logger.error({ err: new LatchkeyError('storage-full', 'The disk is full.') }, 'a');
     logger.error({ err: new TypeError('x', { cause: new Error('why') }) }, 'b');
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    logger.warn({ err: new LatchkeyError('not-ready', 'Not reached.', { cause: refused }) }, 'c');
+    logger.warn({ err: new LatchkeyError('not-ready', 'Not reached.', { cause: new TypeError('x') }) }, 'd');
   });
-  const [expected, bug] = lines.map((line) => JSON.parse(line).err);
+  const [expected, bug, foreseen, hidden] = lines.map((line) => JSON.parse(line).err);
   assert.deepEqual(expected, { type: 'LatchkeyError', code: 'storage-full', message: 'The disk is full.' });
   assert.equal(bug.cause.message, 'why');
   assert.match(bug.stack, /logger-pino\.test/);
+  assert.deepEqual(foreseen.cause, { type: 'Error', code: 'ECONNREFUSED', message: 'connect ECONNREFUSED' });
+  assert.match(hidden.cause.stack, /logger-pino\.test/);
 });

@@ -103,15 +103,19 @@ function cleanValue(value: unknown, depth: number): unknown {
   return inner;
 }
 
-function errorFields(error: Error, depth: number): unknown {
+/** `isForeseen`: it is what a system or library told of the world, and was translated: no bug, whose name would be more than Error. */
+function errorFields(error: Error, depth: number, isForeseen = false): unknown {
   const { cause, code } = error as Error & { code?: unknown };
+  const isExpected = isForeseen || error instanceof LatchkeyError;
   return {
     type: error.name,
     ...(code === undefined ? {} : { code }),
     message: cleanValue(error.message, depth),
     // A LatchkeyError is expected and says all in its message; of anything else the place in the code is wanted.
-    ...(error instanceof LatchkeyError ? {} : { stack: cleanValue(error.stack, depth) }),
-    ...(cause instanceof Error && depth < 4 ? { cause: errorFields(cause, depth + 1) } : {}),
+    ...(isExpected ? {} : { stack: cleanValue(error.stack, depth) }),
+    ...(cause instanceof Error && depth < 4
+      ? { cause: errorFields(cause, depth + 1, isExpected && cause.name === 'Error' && code !== 'internal') }
+      : {}),
   };
 }
 

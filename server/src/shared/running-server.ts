@@ -3,6 +3,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Of `host:port`, an IPv6 address in brackets, as `resp.listen` has it. */
+export function listenAddressOf(text: string): ListenAddress {
+  const at = text.lastIndexOf(':');
+  return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };
+}
+
 export interface RunningServer {
   /** Where it listens, e.g. `http://127.0.0.1:23333`. */
   readonly url: string;

@@ -8,6 +8,7 @@ import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from
 import { LatchkeyError } from '@latchkey/client';
 import { Counter, Gauge } from 'prom-client';
 import { ANONYMOUS } from '../../shared/access.ts';
+import { listenAddressOf } from '../../shared/running-server.ts';
 import type { Client } from './client.ts';
 import { Connection } from './connection.ts';
 import { IndexSets } from './index-sets.ts';
@@ -78,9 +79,7 @@ export class RespGateway {
   /** @throws LatchkeyError `address-in-use`, `address-refused` */
   async listen(): Promise<{ readonly host: string; readonly port: number }> {
     const { listen } = this.#parts.settings.resp;
-    const at = listen.lastIndexOf(':');
-    const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
-    const port = Number(listen.slice(at + 1));
+    const { host, port } = listenAddressOf(listen);
     await new Promise<void>((resolve, reject) => {
       const onError = (error: NodeJS.ErrnoException) => reject(listenError(error, listen));
       this.#server.once('error', onError);

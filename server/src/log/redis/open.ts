@@ -1,7 +1,9 @@
 import type { Settings } from '../../config/settings.ts';
+import { describePlace } from '../../shared/redis/error.ts';
 import type { LogTime, WritableView } from '../../view/view.ts';
 import { RedisLog, type RedisLogOptions } from '../redis.ts';
 import type { RedisStore } from './redis-store.ts';
+import { checkServer, durabilityOf } from './server-checks.ts';
 import { ServerTime } from './server-time.ts';
 import { openRedisStore } from './store.ts';
 
@@ -32,4 +34,19 @@ export async function openRedisLog(options: OpenOptions): Promise<RedisLog> {
   const shift = clockShiftMicros === undefined ? {} : { clockShiftMicros };
   const made = openRedisStore({ place: settings.log, name: settings.log.name, ...shift });
   return RedisLog.open({ ...options, view, store: wrapStore?.(made) ?? made, time });
+}
+
+const TRY_MS = 5000;
+
+/** Connects as the log does, and writes nothing that stays. A line that says what the Redis keeps. @throws LatchkeyError why it can't be the log's */
+export async function tryRedisLog(settings: Settings['log']): Promise<string> {
+  const store = openRedisStore({ place: settings, name: settings.name });
+  try {
+    await store.up(TRY_MS);
+    const facts = await store.facts();
+    checkServer(facts, settings);
+    return `log: ${describePlace(settings)} answers. ${durabilityOf(facts, settings.wait).means}`;
+  } finally {
+    await store.close();
+  }
 }

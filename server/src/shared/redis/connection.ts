@@ -135,7 +135,7 @@ export class RedisConnection {
       this.#watchdog ??= setInterval(() => this.#watch(), WATCH_INTERVAL_MS);
       this.#watchdog.unref();
       this.#making = made;
-      await made.connect();
+      await this.#greet(made);
       await onUp?.(made);
       if (this.#isClosed || !made.isReady) throw new Error('the connection ended');
       this.#making = undefined;
@@ -148,6 +148,12 @@ export class RedisConnection {
       destroy(client);
       this.#fail(error);
     }
+  }
+
+  /** A server that takes the connection and then says nothing is given up as well: the library waits for its greeting for ever. */
+  async #greet(client: RawClient): Promise<void> {
+    const timer = setTimeout(() => destroy(client), this.#answerMaxMs);
+    await client.connect().finally(() => clearTimeout(timer));
   }
 
   /** The one that is being prepared. */

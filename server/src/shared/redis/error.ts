@@ -63,6 +63,10 @@ export function redisError(error: unknown, place: RedisPlace, doing: string): La
       );
     }
     default:
-      return new LatchkeyError('not-ready', `${where} answered ${replyCode(error)} to ${doing}.`, retry);
+      return new LatchkeyError(
+        'not-ready',
+        `${where} answered ${replyCode(error)} to ${doing}; see that it is a Redis 6.2 or newer, Valkey or KeyDB, and what its log says.`,
+        retry,
+      );
   }
 }
