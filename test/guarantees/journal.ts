@@ -1,5 +1,6 @@
 /** The journal of the server with failpoints, read back, and held against what the server's own log still says. */
 import { existsSync, readFileSync } from 'node:fs';
+import { parseVersion } from '@latchkey/client';
 import type { Sight, Violation } from '../../server/src/verify/history.ts';
 import { show } from '../../server/src/verify/segment.ts';
 import { sightOf, type WireChange } from '../../server/src/verify/sight.ts';
@@ -94,15 +95,19 @@ export function readJournals(paths: readonly string[], { areWhole }: { readonly 
   return { log: noted.map(({ sight }) => sight), violations: [...violations, ...chain] };
 }
 
-/** Keys whose last change has an expiry, or a freshness that has not passed: time alone will change them. */
-export function waitingForTime(path: string): readonly string[] {
-  const waiting = new Map<string, boolean>();
-  for (const line of readFileSync(path, 'utf8').split('\n').filter(Boolean)) {
-    const { expires, key, op, valid } = (JSON.parse(line) as JournalLine).change;
+/**
+ * Keys whose last change has an expiry, or a freshness that has not passed: time alone will change them. By all journals together,
+ * because one that was filled anew has holes.
+ */
+export function waitingForTime(paths: readonly string[]): readonly string[] {
+  const last = new Map<string, { readonly offset: number; readonly isWaiting: boolean }>();
+  for (const line of paths.flatMap((path) => readFileSync(path, 'utf8').split('\n').filter(Boolean))) {
+    const { expires, key, op, valid, version } = (JSON.parse(line) as JournalLine).change;
+    const { offset } = parseVersion(version);
     const isWaiting = op !== 'remove' && (expires !== undefined || (valid !== undefined && op !== 'stale'));
-    waiting.set(key, isWaiting);
+    if (offset > (last.get(key)?.offset ?? 0)) last.set(key, { offset, isWaiting });
   }
-  return [...waiting].flatMap(([key, isWaiting]) => (isWaiting ? [key] : []));
+  return [...last].flatMap(([key, { isWaiting }]) => (isWaiting ? [key] : []));
 }
 
 /** What the server still holds, at that version at least, is what became durable, and it holds the last change of every key that is no collected tombstone. */

@@ -89,6 +89,8 @@ async function startNode(setting: Setting, planted?: BugName): Promise<Node> {
 
 /** A lease of what is due outlives a node that was killed. */
 const DUE_TIMEOUT_MS = 60_000;
+/** Each look reads whole journals. */
+const DUE_POLL_MS = 250;
 
 /** Resolves with the last version when nothing changes by itself any more, and every watcher has been told everything. */
 async function comeToRest(
@@ -96,8 +98,8 @@ async function comeToRest(
   watchers: ReturnType<typeof startWatchers>,
 ): Promise<string> {
   const journals = servers.map(journalOf);
-  const isStill = () => journals.every((path) => waitingForTime(path).length === 0);
-  await alive(servers, until(isStill, 'end of what expires and becomes stale', DUE_TIMEOUT_MS));
+  const isStill = () => waitingForTime(journals).length === 0;
+  await alive(servers, until(isStill, 'end of what expires and becomes stale', DUE_TIMEOUT_MS, DUE_POLL_MS));
   return alive(servers, settle(servers[0] as ServerProcess, watchers));
 }
 

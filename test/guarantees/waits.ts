@@ -2,17 +2,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export const BITE_TIMEOUT_MS = 60_000;
-const POLL_MS = 5;
+const POLL_MS = 10;
 
 export async function until(
   holds: () => boolean | Promise<boolean>,
   what: string,
   timeoutMs = BITE_TIMEOUT_MS,
+  pollMs = POLL_MS,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`there was no ${what} within ${timeoutMs} ms`);
-    await sleep(POLL_MS);
+    await sleep(pollMs);
   }
 }
 

@@ -52,6 +52,14 @@ describe('what was in the Redis before Latchkey', () => {
     assert.ok(Number(await redis.command('TTL', 'before.expiring')) > 900);
   });
 
+  test('is there for ifPresent, and takes an expiry, though Latchkey never wrote it', async () => {
+    await redis.command('MSET', 'before.present', '1', 'before.expired', '1');
+    assert.equal((await one({ op: 'put', key: 'before.present', value: 2, ifPresent: true })).outcome, 'applied');
+    assert.equal((await one({ op: 'expire', key: 'before.expired', ttl: 1000 }, 1)).outcome, 'applied');
+    assert.ok(Number(await redis.command('TTL', 'before.expired')) > 900);
+    assert.equal((await one({ op: 'put', key: 'before.nowhere', value: 2, ifPresent: true })).outcome, 'conflict');
+  });
+
   test('goes when it is removed, also where Latchkey never wrote it', async () => {
     await redis.command('SET', 'before.removed', 'x');
     await one({ op: 'remove', key: 'before.removed' });

@@ -195,4 +195,9 @@ export const EXCEPTED: readonly Excepted[] = [
     why: 'an hour, or half a minute a run; test/guarantees/faults.test.ts runs every fault',
     instead: words.endsWith('--json') ? `${ROUND} --json` : ROUND,
   })),
+  {
+    page: 'test/guarantees/README.md',
+    command: 'npm run torture -- --minutes 60 --nodes',
+    why: 'an hour; test/guarantees/nodes.test.ts runs most of the faults',
+  },
 ];

@@ -2,7 +2,6 @@ import { LatchkeyError, type Version } from '@latchkey/client';
 import {
   type Command,
   type KeyCommand,
-  type ObserveCommand,
   type Outcome,
   type PutCommand,
   REMOVED_KEYS_MAX,
@@ -11,40 +10,14 @@ import {
 } from '../commands/command.ts';
 import { decide } from '../commands/decide.ts';
 import { type DecideContext, finishOutcome } from '../commands/decision.ts';
-import type { Settings } from '../config/settings.ts';
-import type { Access } from '../shared/access.ts';
 import { type Change, isLive } from '../shared/change.ts';
 import { compileGlob } from '../shared/glob.ts';
-import type { View } from '../view/view.ts';
+import type { BatchParts } from './batch-parts.ts';
 import { ABORTED, isFailure, refused, tooBig } from './batch-refusals.ts';
 import { lettersOfRefused } from './dead-letter.ts';
-import type { LocalDeadLetters } from './local-dead-letters.ts';
-import { digestOf, type LocalIdempotency } from './local-idempotency.ts';
-import type { LocalProgress } from './local-progress.ts';
+import { digestOf } from './local-idempotency.ts';
 import type { Batch, Found } from './log.ts';
 import type { Stage } from './stage.ts';
-
-export interface BatchParts {
-  readonly view: View;
-  readonly access: Access;
-  readonly settings: Pick<Settings, 'limits' | 'deciding'>;
-  readonly progress: LocalProgress;
-  readonly idempotency: LocalIdempotency;
-  readonly leases: {
-    /** The fence that a lease is known to be at, where it is not this one. */
-    fencedBy(lease: string, fence: number): number | undefined;
-  };
-  readonly deadLetters: LocalDeadLetters;
-  /** Of a log whose values lie where others write too. */
-  readonly shared?: {
-    /** The command as it is to be decided there, or why it can't be. */
-    admit(command: KeyCommand, stage: Stage): KeyCommand | Refusal;
-    /** What was found there was decided; `entry` is the key's last change since. */
-    observed(command: ObserveCommand, entry: Change | undefined): void;
-    /** The command comes to nothing, on what the key has here. */
-    unchanged(command: KeyCommand, entry: Change | undefined): void;
-  };
-}
 
 /** A `removeMatching` that is under way: it may take several steps. */
 interface Removal {

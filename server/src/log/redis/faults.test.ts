@@ -5,7 +5,6 @@ import { LatchkeyError } from '@latchkey/client';
 import { FaultProxy } from '../../../../test/support/fault-proxy.ts';
 import { redisPrograms, startRedis } from '../../../../test/support/redis.ts';
 import { openRedisStore } from './store.ts';
-import { COMMANDS } from './store-error.ts';
 import { persistently, placeOf, storeWorld, UP_MS, until } from './store-world.fixture.ts';
 import { EMPTY_HEAD, json, Writer } from './writer.fixture.ts';
 
@@ -56,31 +55,6 @@ for (const { path: program, version } of redisPrograms()) {
       assert.deepEqual([...(await world.everything()).keys()], []);
     });
 
-    test('the ACL that a refusal names is enough', async (t) => {
-      const acl = [`user node on >secret ~latchkey:main:* ~a* ${COMMANDS}`];
-      const world = await storeWorld(t, { program, acl });
-      const writer = await world.open({ url: `redis://node:secret@127.0.0.1:${world.redis.port}` });
-      const { store } = writer;
-      await writer.put({ key: 'a' });
-      const plain = { kind: 'hash', isWhole: true, set: [['f', '1']], removed: ['g'], expires: 9e15 } as const;
-      await writer.put({ key: 'a', as: 'hash', value: json({ f: '1' }), plain }, { key: 'a2', expires: 9e15 });
-      await writer.put({ key: 'a', op: 'remove' });
-      assert.deepEqual([await store.lease('l', 'me', 1000), await store.waitForReplicas(0, 10)], [1, 0]);
-      await store.releaseLease('l', 'me');
-      await store.register('node', { epoch: 'e', offset: 1 }, 1000);
-      await store.find(['a']);
-      assert.equal((await store.refill(0, { entriesMax: 9, bytesMax: MIB })).entries.length, 2);
-      assert.equal((await store.refillTables(undefined)).writes.length, 0);
-      assert.ok((await store.tail(EMPTY_HEAD, { waitMs: 1, bytesMax: MIB })).length > 0);
-      assert.equal((await store.facts()).persistence, undefined);
-      // Ended by the next connection, and unblocked by an abort.
-      const stopping = new AbortController();
-      const waiting = store.tail(writer.head, { waitMs: 60_000, bytesMax: MIB, signal: stopping.signal });
-      await until('a read waits', async () => (await world.redis.info('blocked_clients')) === '1');
-      stopping.abort();
-      assert.deepEqual(await waiting, []);
-    });
-
     test('a Redis that is full keeps what it has, and takes it again when there is room', async (t) => {
       const world = await storeWorld(t, { program, memoryPolicy: 'noeviction' });
       const writer = await world.open();
@@ -110,12 +84,13 @@ for (const { path: program, version } of redisPrograms()) {
       await world.redis.command('REPLICAOF', '127.0.0.1', other.port);
       await until('it has synced', async () => (await world.redis.info('master_link_status')) === 'up');
       const before = await world.everything();
-      await assert.rejects(writer.put({ key: 'a' }), is('not-ready', /is a read-only replica/));
+      const request = { ...(await writer.request([{ key: 'a' }])) };
+      await assert.rejects(writer.append(request), is('not-ready', /is a read-only replica/));
       assert.deepEqual(await world.everything(), before);
       await assert.rejects(writer.store.up(200), is('not-ready', /is a read-only replica/));
       await world.redis.command('REPLICAOF', 'NO', 'ONE');
       await writer.store.up(UP_MS);
-      assert.equal((await writer.put({ key: 'a' })).kind, 'appended');
+      assert.equal((await writer.append(request)).kind, 'appended');
     });
 
     test('a key of its own that something else wrote stops it, with what to do, before anything is written', async (t) => {

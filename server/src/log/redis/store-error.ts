@@ -2,9 +2,6 @@ import { LatchkeyError, quote } from '@latchkey/client';
 import type { RedisPlace } from '../../config/redis-settings.ts';
 import { describePlace, redisError, replyCode } from '../../shared/redis/error.ts';
 
-/** What an ACL lets a user run who keeps a log; a test holds it. */
-export const COMMANDS = '+@read +@write +@scripting +@connection +info +time +wait';
-
 /** Redis 6.2 says ERR for whatever a script met, with the reply of the command in its text. */
 const IN_SCRIPT = /@user_script: ?\d+: -?([A-Z][A-Z0-9]+) /;
 const NOT_PERMITTED = /^NOPERM |ACL failure in script|the user executing the script can't/i;
@@ -38,7 +35,7 @@ export function storeError(error: unknown, { place, prefix }: ErrorPlace, doing:
   if (code === 'NOPERM') {
     const message = isKeyRefused(error)
       ? `${where} does not permit this user a key (${doing}). Its ACL needs ~${prefix}* and every key that is written.`
-      : `${where} does not permit this user a command (${doing}). Its ACL needs ${COMMANDS}.`;
+      : `${where} does not permit this user a command (${doing}). Its ACL needs +@read +@write +@scripting +info +time +wait.`;
     return new LatchkeyError('config-invalid', message, cause);
   }
   if (code === 'WRONGTYPE') {
