@@ -44,9 +44,9 @@ describe('a source redis-keyspace on a running server', { timeout: 300_000 }, ()
     const waiting = ServerProcess.start({ env, port }, t);
     await eventually('the reason', async () => {
       const answer = await fetch(`http://127.0.0.1:${port}/ready`).catch(() => undefined);
-      return /Run CONFIG SET notify-keyspace-events Eg\$hxe on it/.test((await answer?.text()) ?? '');
+      return /Run CONFIG SET notify-keyspace-events Eghxe\$ on it/.test((await answer?.text()) ?? '');
     });
-    await redis.command('CONFIG', 'SET', 'notify-keyspace-events', 'Eg$hxe');
+    await redis.command('CONFIG', 'SET', 'notify-keyspace-events', 'Eghxe$');
     const server = await waiting;
     await redis.command('SET', 'cache:b', '1');
     await eventually('the key', async () => (await fetch(`${server.url}/v1/keys/cache:b`)).status === 200);

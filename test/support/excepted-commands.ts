@@ -79,9 +79,11 @@ export const EXCEPTED: readonly Excepted[] = [
   },
   {
     page: 'docs/coming-from-keydb-poc.md',
-    command: 'latchkey serve --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
+    command:
+      'latchkey serve --preset keydb-poc --log redis://127.0.0.1:6379 --data node-2 --port 23334 --resp 127.0.0.1:6382',
     why: TAKEN,
-    instead: 'latchkey config check --preset keydb-poc --log redis --data node-2 --port 23334 --resp 127.0.0.1:6382',
+    instead:
+      'latchkey config check --preset keydb-poc --log redis://127.0.0.1:6379 --data node-2 --port 23334 --resp 127.0.0.1:6382',
   },
   {
     page: 'docs/coming-from-keydb-poc.md',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { code, jsonOf, one, put, submit } from '../../../test/conformance/log-tools.ts';
+import { code, jsonOf, moment, one, put, submit } from '../../../test/conformance/log-tools.ts';
 import type { Command } from '../commands/command.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from './log.ts';
@@ -170,6 +170,33 @@ describe('keys that others have at the same Redis', () => {
     assert.ok((log.view.get('plain')?.expires ?? 0) > log.view.nowMicros());
     assert.equal((await one(log, { op: 'remove', key: 'plain' })).outcome, 'applied');
     assert.equal(await redis.command('EXISTS', 'plain'), 0);
+  });
+
+  test('make no message late that was sent before they were met', async () => {
+    const { redis } = nodes;
+    await redis.command('MSET', 'weather', '{"temp":1}', 'kept', '{"temp":1}');
+    await redis.command('HSET', 'battery:1:data', 'name', 'north');
+    const log = await nodes.start();
+    const at = (second: number) => ({ updated: moment(Date.UTC(2026, 0, 1, 0, 0, second) * 1000) });
+    const { outcomes } = await submit(log, [
+      put('weather', { temp: 2 }, at(2)),
+      // What is newer than that is decided as ever.
+      put('weather', { temp: 0 }, at(1)),
+      { ...merge('battery:1:data', { soc: '82' }), ...at(2) },
+    ]);
+    assert.deepEqual(
+      outcomes.map(({ outcome }) => outcome),
+      ['applied', 'late', 'applied'],
+    );
+    assert.equal(await redis.command('GET', 'weather'), '{"temp":2}');
+    assert.deepEqual(await redis.command('HMGET', 'battery:1:data', 'name', 'soc'), ['north', '82']);
+    // Over what others wrote or removed since, too; but not where the log itself had something newer.
+    await redis.command('SET', 'weather', '{"temp":3}');
+    assert.equal((await one(log, put('weather', { temp: 0 }, at(1)))).outcome, 'late');
+    assert.equal(await redis.command('GET', 'weather'), '{"temp":3}');
+    await redis.command('DEL', 'battery:1:data');
+    assert.equal((await one(log, { ...merge('battery:1:data', { soc: '83' }), ...at(3) })).outcome, 'applied');
+    assert.deepEqual(jsonOf(log, 'battery:1:data'), { soc: '83' });
   });
 
   test('are looked at before a command comes to nothing because the log never had the key', async () => {

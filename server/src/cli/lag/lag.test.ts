@@ -205,6 +205,14 @@ describe('latchkey lag', () => {
     const readonly = await lag('--writer', replica.url, ...observe('tracking'));
     assert.equal(readonly.code, 6);
     assert.match(readonly.stderr, /is a read-only replica: name its primary as --writer/);
+    const server = await ServerProcess.start({ args: ['--resp', '127.0.0.1:0'] }, t);
+    const port = server.records.find(({ message }) => String(message).startsWith('resp: listening'))?.port;
+    const gateway = await lag('--writer', `redis://127.0.0.1:${port}`, ...observe('tracking'));
+    assert.equal(gateway.code, 6);
+    assert.match(
+      gateway.stderr,
+      /does not have what this path needs .*TRACKING.*: take another path there, such as resp/,
+    );
   });
 
   test('as the programs of keyDB-POC it prints their lines and leaves their keys', async (t) => {

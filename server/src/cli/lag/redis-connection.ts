@@ -62,6 +62,12 @@ export function redisFailure(place: Place, cause: unknown): LatchkeyError {
       `${at} does not let this user do so (${quote(text, 200)}): give one who may, or leave this path out.`,
     );
   }
+  if (/^ERR unknown (?:sub)?command/.test(text)) {
+    return says(
+      'not-ready',
+      `${at} does not have what this path needs (${quote(text, 200)}): take another path there, such as resp, or name a Redis 6 or newer.`,
+    );
+  }
   if (text.startsWith('READONLY')) {
     return says(
       'not-ready',

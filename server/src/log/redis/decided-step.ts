@@ -1,3 +1,4 @@
+import type { Change } from '../../shared/change.ts';
 import type { Touched } from '../job-queue.ts';
 import type { Stage } from '../stage.ts';
 import { type KeyFindings, keyWrites, type Observed } from './key-writes.ts';
@@ -17,6 +18,8 @@ export class DecidedStep implements KeyFindings {
   readonly stage: Stage;
   readonly touched: Touched[] = [];
   readonly observed = new Map<string, Observed>();
+  /** What others wrote and this step met: when they did nobody knows, but that it was after the entry that the log had, if any. */
+  readonly met = new Map<string, { readonly entry: Change; readonly afterMicros: number }>();
   readonly foreign = new Map<string, string>();
   /** Keys that the log never had, of commands that came to nothing for that reason. No append looks at them. */
   readonly unseen = new Set<string>();

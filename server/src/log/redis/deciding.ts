@@ -181,8 +181,12 @@ export class Deciding {
     let entry = stage.get(key);
     // What is gone and never was in the log is nothing.
     if (found.kind === 'absent' && entry === undefined) return;
+    const afterMicros = entry?.updated.micros ?? 0;
     const command = observationOf(key, found, entry?.value);
-    for (const draft of decide(entry, command, this.#contextOf(stage)).drafts) entry = stage.add(draft);
+    for (const draft of decide(entry, command, this.#contextOf(stage)).drafts) {
+      entry = stage.add(draft);
+      step.met.set(key, { entry, afterMicros });
+    }
     step.observed.set(key, { found, entry });
   }
 
@@ -200,9 +204,9 @@ export class Deciding {
     if (command.op === 'read') return command;
     if (command.key.startsWith(this.#ownPrefix)) return refuseOwn(command.key);
     const step = this.#current;
-    const type = step?.foreign.get(command.key);
+    const type = step === undefined || step.foreign.size === 0 ? undefined : step.foreign.get(command.key);
     if (type === NOT_PERMITTED) return refuseForbidden();
-    if (command.op !== 'observe') return type === undefined ? command : refuseForeign(type);
+    if (command.op !== 'observe') return type === undefined ? overMet(command, stage, step) : refuseForeign(type);
     if (command.isAtHome !== true || step === undefined) return command;
     const fresh = step.observed.get(command.key);
     if (fresh !== undefined) return observationOf(command.key, fresh.found, stage.get(command.key)?.value);
@@ -215,6 +219,19 @@ export class Deciding {
     const found = this.#current.observed.get(command.key)?.found ?? foundOf(command);
     this.#current.observed.set(command.key, { found, entry });
   }
+}
+
+/**
+ * A value of others is recorded at the moment at which a command meets it, though it is older. What the command says was sent before that
+ * moment, yet it is no late fact: it is the newest that is known, unless the log itself had a newer one.
+ */
+function overMet<C extends KeyCommand>(command: C, stage: Stage, step: DecidedStep | undefined): C {
+  if (step === undefined || step.met.size === 0 || !('updated' in command) || command.updated === undefined)
+    return command;
+  const met = step.met.get(command.key);
+  if (met === undefined || stage.get(command.key) !== met.entry || command.updated.micros < met.afterMicros)
+    return command;
+  return { ...command, acceptLate: true };
 }
 
 function sameAgain(key: string, entry: Change | undefined): ObserveCommand {

@@ -33,7 +33,12 @@ export function redisError(error: unknown, place: RedisPlace, doing: string): La
         retry,
       );
     case 'NOPERM':
-      return new LatchkeyError('not-ready', `${where} does not permit ${doing} to this user; widen its ACL.`, retry);
+      // Redis 6.2 has CLIENT, which every connection begins with, among what `-@dangerous` takes away.
+      return new LatchkeyError(
+        'not-ready',
+        `${where} does not permit ${doing} to this user; widen its ACL${doing === 'connecting' ? ', by +@connection first' : ''}.`,
+        retry,
+      );
     case 'OOM':
       return new LatchkeyError('storage-full', `${where} has reached maxmemory (${doing}); raise it, or remove keys.`, {
         ...cause,

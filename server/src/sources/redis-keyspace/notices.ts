@@ -123,7 +123,7 @@ export class Notices {
     if (found === 'set')
       logger.info({ source: settings.name }, `source ${settings.name}: notify-keyspace-events was set`);
     if (found === 'unchecked' && !this.#isUnchecked) {
-      const message = `source ${settings.name}: ${describePlace(settings)} does not let this user see notify-keyspace-events; without Eg$hxe in it nothing is noticed between scans`;
+      const message = `source ${settings.name}: ${describePlace(settings)} does not let this user see notify-keyspace-events; without Eghxe$ in it nothing is noticed between scans`;
       logger.warn({ source: settings.name }, message);
     }
     this.#isUnchecked = found === 'unchecked';

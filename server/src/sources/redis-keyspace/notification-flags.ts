@@ -11,7 +11,10 @@ const ALL = 'A';
  */
 export function neededFlags(flags: string): string | undefined {
   const missing = [FORM, ...CLASSES].filter((flag) => !flags.includes(flag) && !(flags.includes(ALL) && flag !== FORM));
-  return missing.length === 0 ? undefined : `${flags}${missing.join('')}`;
+  if (missing.length === 0) return undefined;
+  const all = `${flags}${missing.join('')}`;
+  // Last, for those who type it into a shell, where `$hxe` would be a variable.
+  return all.includes('$') ? `${all.replaceAll('$', '')}$` : all;
 }
 
 /** `keymiss` tells that somebody looked for a key that is not there, which reading it again would cause again; `new` comes beside the event of the write. */

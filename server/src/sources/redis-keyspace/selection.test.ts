@@ -35,8 +35,8 @@ test('tracked prefixes cover every pattern, and none begins with another', () =>
 });
 
 test('flags are completed, and what was on stays on', () => {
-  assert.equal(neededFlags(''), 'Eg$hxe');
-  assert.equal(neededFlags('K$'), 'K$Eghxe');
+  assert.equal(neededFlags(''), 'Eghxe$');
+  assert.equal(neededFlags('K$'), 'KEghxe$');
   assert.equal(neededFlags('AK'), 'AKE');
   assert.equal(neededFlags('AKE'), undefined);
   assert.equal(neededFlags('xE$ghe'), undefined);
