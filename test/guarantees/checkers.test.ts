@@ -66,6 +66,27 @@ describe('the checkers of outcomes', () => {
     );
   });
 
+  test('ReadReaches finds what is older than was asked for, and what is gone though nobody removed it', () => {
+    const log = [sight(1, 'a', '1'), sight(2, 'a', '2'), sight(3, 'b', '1'), sight(4, 'b')];
+    const found = (
+      key: string,
+      offset: number,
+      at: number,
+      isAbsent: boolean,
+      expiring: ReadonlySet<number> = new Set(),
+    ) => {
+      const recorder = new Recorder();
+      const written = { ...sight(offset, key, '1'), writer: 'writer', sentAt: 1, ackedAt: 2 };
+      recorder.shown({ reader: 'reader', written, at, isAbsent });
+      return namesOf(checkOutcomes(recorder, log, expiring));
+    };
+    assert.deepEqual(found('a', 2, 1, false), ['ReadReaches']);
+    assert.deepEqual(found('a', 1, 2, false), []);
+    assert.deepEqual(found('a', 2, 3, true), ['ReadReaches']);
+    assert.deepEqual(found('a', 2, 3, true, new Set([2])), [], 'its expiry passed there');
+    assert.deepEqual(found('b', 3, 4, true), []);
+  });
+
   test('RefusedIsNothing finds what was refused and written all the same', () => {
     const recorder = new Recorder();
     recorder.refusal('writer', { op: 'put', key: 'a', value: 'no' }, 'storage-full');

@@ -10,11 +10,14 @@ import type { JournalLine } from './failpoint-orders.ts';
 export interface Journal {
   /** Every change that ever became durable, in offset order. */
   readonly log: readonly Sight[];
+  /** Offsets of changes whose entry expires. */
+  readonly expiring: ReadonlySet<number>;
   readonly violations: readonly Violation[];
 }
 
 interface Noted {
   readonly sight: Sight;
+  readonly isExpiring: boolean;
   /** The offset of the change of its key before it, 0 where there was none. */
   readonly previous: number;
 }
@@ -26,9 +29,12 @@ function readLines(path: string): readonly Noted[] {
     .filter(Boolean)
     .map((line) => {
       const { change, previous } = JSON.parse(line) as JournalLine;
-      return { sight: sightOf(change), previous };
+      return { sight: sightOf(change), isExpiring: change.expires !== undefined, previous };
     });
 }
+
+const expiringOf = (noted: readonly Noted[]): ReadonlySet<number> =>
+  new Set(noted.flatMap(({ isExpiring, sight }) => (isExpiring ? [sight.offset] : [])));
 
 /** Each change names the one of its key before it, by which histories and catch-up go back. */
 function chainFaults(noted: readonly Noted[]): readonly string[] {
@@ -63,7 +69,11 @@ export function readJournal(path: string): Journal {
         ]
       : [violation('ChainExact', `${show(sight)} follows ${show(before)}: between them lies a hole`)];
   });
-  return { log, violations: [...violations, ...chainFaults(noted).map((each) => violation('ChainExact', each))] };
+  return {
+    log,
+    expiring: expiringOf(noted),
+    violations: [...violations, ...chainFaults(noted).map((each) => violation('ChainExact', each))],
+  };
 }
 
 /**
@@ -92,7 +102,8 @@ export function readJournals(paths: readonly string[], { areWhole }: { readonly 
         violations.push(violation('NodesAgree', `it never applied ${show(sight)}`, `node ${node + 1}`));
   }
   const chain = chainFaults(noted).map((each) => violation('ChainExact', each));
-  return { log: noted.map(({ sight }) => sight), violations: [...violations, ...chain] };
+  const log = noted.map(({ sight }) => sight);
+  return { log, expiring: expiringOf(noted), violations: [...violations, ...chain] };
 }
 
 /**

@@ -30,12 +30,12 @@ export function historyOf(recorder: Recorder, log: readonly Sight[], entries: Hi
   return { acks: acksOf(recorder, log), watches: recorder.watches, reads: readsOf(recorder, log), log, entries };
 }
 
-/** `progress`: what the log says of the source. */
+/** `progress`: what the log says of the source; `expiring`: offsets of changes whose entry expires. */
 export function judge(
   world: World,
   recorder: Recorder,
   history: History,
-  progress: string | null,
+  { expiring, progress }: { readonly expiring: ReadonlySet<number>; readonly progress: string | null },
 ): readonly Violation[] {
   const guarantees = Object.entries(CHECKERS).flatMap(([name, checker]) => {
     if (name === 'Resumable' && world === 'narrow') return [];
@@ -43,7 +43,7 @@ export function judge(
   });
   return [
     ...recorder.violations,
-    ...checkOutcomes(recorder, history.log),
+    ...checkOutcomes(recorder, history.log, expiring),
     ...appliedOnce(recorder.keyed, history.log),
     ...writtenOnce(history.log),
     ...progressExact(history.log, progress),

@@ -78,15 +78,27 @@ function removalViolations({ after, keys, last }: Removal, log: KeyedLog): reado
     .map((key) => `removeMatching said ${key} went, but no remove lies after ${after} and up to ${last}`);
 }
 
-/** Who asks for an entry by the version of a write is shown that write or a later one; it is absent only where it was removed since. */
-function shownViolations({ at, isAbsent, written }: Shown, log: KeyedLog): readonly string[] {
+/**
+ * Who asks for an entry by the version of a write is shown that write or a later one; it is absent only where it was removed since, or had
+ * an expiry: nodes may see that pass up to a second apart, so that another one still writes over an entry that is no longer shown here.
+ */
+function shownViolations(
+  { at, isAbsent, written }: Shown,
+  log: KeyedLog,
+  expiring: ReadonlySet<number>,
+): readonly string[] {
   if (at < written.offset) return [`${show(written)} was asked for, and what was shown is of offset ${at}`];
-  // An entry past its expiry is shown to nobody, and its removal has a later offset.
-  const isRemoved = () => log.of(written.key).some(({ offset, op }) => op === 'remove' && offset >= written.offset);
-  return isAbsent && !isRemoved() ? [`${show(written)} was asked for and not found, and nobody removed it`] : [];
+  const mayBeGone = () =>
+    log.of(written.key).some(({ offset, op }) => offset >= written.offset && (op === 'remove' || expiring.has(offset)));
+  return isAbsent && !mayBeGone() ? [`${show(written)} was asked for and not found, and nobody removed it`] : [];
 }
 
-export function checkOutcomes(recorder: Recorder, log: readonly Sight[]): readonly Violation[] {
+/** `expiring`: offsets of changes whose entry expires. */
+export function checkOutcomes(
+  recorder: Recorder,
+  log: readonly Sight[],
+  expiring: ReadonlySet<number> = new Set(),
+): readonly Violation[] {
   const keyed = new KeyedLog(log);
   const contents = new Set(log.map(({ content }) => content));
   const of = (guarantee: string, to: string, messages: readonly string[]) =>
@@ -95,7 +107,7 @@ export function checkOutcomes(recorder: Recorder, log: readonly Sight[]): readon
     ...recorder.applied.flatMap((each) => of('MergeExact', each.ack.writer, mergeViolations(each, keyed))),
     ...recorder.applied.flatMap((each) => of('ConditionHeld', each.ack.writer, conditionViolations(each, keyed))),
     ...recorder.removals.flatMap((each) => of('RemovalKept', each.writer, removalViolations(each, keyed))),
-    ...recorder.shownReads.flatMap((each) => of('ReadReaches', each.reader, shownViolations(each, keyed))),
+    ...recorder.shownReads.flatMap((each) => of('ReadReaches', each.reader, shownViolations(each, keyed, expiring))),
     ...recorder.refused
       .filter(({ content }) => contents.has(content))
       .map(({ code, content, writer }) => ({

@@ -141,14 +141,14 @@ export async function runNodes(options: NodesOptions): Promise<RunResult> {
   const last = await comeToRest(servers, watchers);
   const entries = await Promise.all(servers.map(({ url }) => readEntries(url, last)));
   const progress = await progressOf(servers[0]?.url ?? '');
-  const { log, violations } = readJournals(servers.map(journalOf), { areWhole: world === 'complete' });
+  const { expiring, log, violations } = readJournals(servers.map(journalOf), { areWhole: world === 'complete' });
   const compared = servers.map(({ url }) => compareWithServer(url, log, [...KEYS, ...END_KEYS], last));
   const history = historyOf(recorder, log, contentsOf(entries[0] ?? new Map()));
   const found = [
     ...violations,
     ...nodesAgree(entries, await readPlainKeys(redis.primary)),
     ...(await Promise.all(compared)).flat(),
-    ...judge(world, recorder, history, progress),
+    ...judge(world, recorder, history, { expiring, progress }),
   ];
   return resultOf(recorder, history, { violations: found, faults: faults.counts, bites: faults.bites, progress });
 }

@@ -87,12 +87,12 @@ export async function run({
   await expireAll(server, faults);
   const lastVersion = await settle(server, watchers);
   const progress = await progressOf(server.url);
-  const { log, violations } = readJournal(join(server.data, JOURNAL));
+  const { expiring, log, violations } = readJournal(join(server.data, JOURNAL));
   const history = historyOf(recorder, log, contentsOf(await readEntries(server.url, lastVersion)));
   const found = [
     ...violations,
     ...(await compareWithServer(server.url, log, [...KEYS, ...END_KEYS], lastVersion)),
-    ...judge(world, recorder, history, progress),
+    ...judge(world, recorder, history, { expiring, progress }),
   ];
   return resultOf(recorder, history, { violations: found, faults: faults.counts, bites: faults.bites, progress });
 }
