@@ -1,25 +1,24 @@
 import type { ServerProcess } from '../test/support/server-process.ts';
 import { type Effort, type Figure, percentile } from './figures.ts';
 import { makeFolder, removeFolder } from './folders.ts';
-import { KEYS, openLoop, putRequest, VALUE_TEXT } from './load.ts';
+import { openLoop } from './load.ts';
+import { NumberedPuts } from './numbered-puts.ts';
 import { startNode, withRedis } from './redis-servers.ts';
 
 const NODES = 3;
 const WRITES_PER_SECOND = 5000;
+/** One PUT each would measure how many requests two cores can carry. */
+const PUTS_PER_REQUEST = 10;
 
-/** One PUT each, at a fixed rate on every node; how long each was on its way, in milliseconds. */
+/** A few puts a request, at a fixed rate on every node; how long each was on its way, in milliseconds. */
 async function writeOn(server: ServerProcess, node: number, seconds: number): Promise<readonly number[]> {
   const took: number[] = [];
-  let sent = 0;
-  const request = () => {
-    sent += 1;
-    return putRequest(`${node}.${sent % KEYS}`, VALUE_TEXT);
-  };
-  await openLoop(server.port, WRITES_PER_SECOND, seconds, request, (ms) => took.push(ms));
+  const puts = new NumberedPuts(`${node}.`, PUTS_PER_REQUEST);
+  await openLoop(server.port, WRITES_PER_SECOND / PUTS_PER_REQUEST, seconds, puts.request, (ms) => took.push(ms));
   return took;
 }
 
-/** Three nodes around one Redis, all writing at once: from the moment before a PUT is sent to its answer. */
+/** Three nodes around one Redis, all writing at once: from the moment before a request is sent to its answer. */
 export async function redisNodes({ seconds }: Effort): Promise<readonly Figure[]> {
   const took = await withRedis(async (redis) => {
     const folders = Array.from({ length: NODES }, () => makeFolder('data'));
@@ -33,7 +32,7 @@ export async function redisNodes({ seconds }: Effort): Promise<readonly Figure[]
       for (const folder of folders) removeFolder(folder);
     }
   });
-  const name = `${NODES} nodes around one Redis, ${WRITES_PER_SECOND} PUTs/s each`;
+  const name = `${NODES} nodes around one Redis, ${WRITES_PER_SECOND} puts/s each`;
   const common = { name, isLowerBetter: true, floorIs: 'none: the bare script alone takes 0.6 ms' };
   return [
     { ...common, unit: 'ms p50', latchkey: percentile(took, 0.5), goal: 2 },

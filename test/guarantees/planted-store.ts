@@ -32,14 +32,17 @@ export function answerUnwritten(store: RedisStore, strikes: Strikes): RedisStore
   });
 }
 
-/** An answer is lost, and the Redis does not know the request again when it comes a second time. */
+/** An answer is lost, and neither the Redis nor the node itself knows the request again when it comes a second time. */
 export function forgetWriter(store: RedisStore, strikes: Strikes): RedisStore {
   const lost = new Set<number>();
   return withCalls(store, {
     async append(request): Promise<AppendAnswer> {
       const { writer } = request;
-      if (lost.delete(writer.sequence))
-        return store.append({ ...request, writer: { ...writer, incarnation: randomUUID().slice(0, 8) } });
+      if (lost.delete(writer.sequence)) {
+        const again = await store.append({ ...request, writer: { ...writer, incarnation: randomUUID().slice(0, 8) } });
+        if (again.kind !== 'moved') return again;
+        return { ...again, records: again.records.map((record) => ({ ...record, token: `${record.token}-` })) };
+      }
       const answer = await store.append(request);
       if (answer.kind !== 'appended' || !isWrite(request) || !strikes(named(request))) return answer;
       lost.add(writer.sequence);

@@ -108,7 +108,10 @@ export const OPERATION_PATHS = {
   '/ready': {
     get: operation('getReady', 'Whether this node takes reads and writes', {
       responses: {
-        '200': answer('It does. `notices` says what an operator should know all the same.', OBJECT),
+        '200': answer(
+          'It does. `notices` says what an operator should know all the same; `durability`, with the log `redis`, what becomes of an answered write.',
+          OBJECT,
+        ),
         '503': answer('Not yet, and why.', json(reference('Error'))),
       },
     }),

@@ -38,6 +38,10 @@ export const WATCH_PATHS = {
           '`opened`, then changes (unnamed events) and `synced`, `progress`, `conflated`, `reset`, `bye`.',
           STREAM,
         ),
+        '503': answer(
+          'Another node gave the position, and this one did not reach it in 5 s.',
+          json(reference('Error')),
+        ),
       },
     }),
     post: operation('watchFilter', 'As GET, for filters too long for a URL', {

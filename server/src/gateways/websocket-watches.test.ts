@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { LatchkeyError } from '@latchkey/client';
 import fc from 'fast-check';
 import type { Feed, Outlet, WatchRequest } from '../feed/feed.ts';
 import { ANONYMOUS } from '../shared/access.ts';
@@ -77,6 +78,43 @@ class Connection {
     for (const id of to) this.seen.get(id)?.push(...frame.changes);
   }
 }
+
+describe('a watch that waits until its position is reached', () => {
+  const begin = (connection: Connection) => {
+    const reached = Promise.withResolvers<void>();
+    const gone = new AbortController();
+    return { reached, gone, opened: connection.watches.openWhen('1', request, reached.promise, gone) };
+  };
+
+  test('begins then, and holds its id from the first', async () => {
+    const connection = new Connection();
+    const { opened, reached } = begin(connection);
+    assert.equal(connection.outlets.has('1'), false);
+    assert.throws(() => connection.watches.open('1', request), { code: 'invalid-request' });
+    reached.resolve();
+    await opened;
+    assert.ok(connection.outlets.has('1'));
+  });
+
+  test('is refused with what the wait failed with, and its id is free again', async () => {
+    const connection = new Connection();
+    const { opened, reached } = begin(connection);
+    reached.reject(new LatchkeyError('position-ahead', 'Not yet.'));
+    await assert.rejects(opened, { code: 'position-ahead' });
+    connection.open(1);
+  });
+
+  test('never begins where it was closed meanwhile, and whoever waits for it is told', async () => {
+    const connection = new Connection();
+    const { gone, opened, reached } = begin(connection);
+    assert.ok(connection.watches.close('1'));
+    assert.ok(gone.signal.aborted);
+    reached.resolve();
+    await opened;
+    assert.equal(connection.outlets.has('1'), false);
+    assert.equal(connection.watches.size, 0);
+  });
+});
 
 describe('watches of one connection', () => {
   test('the same frame for several attached watches goes out once', () => {

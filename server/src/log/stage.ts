@@ -105,7 +105,8 @@ export class Stage {
 
   /** A change of this step, or of the one below. */
   at(offset: number): Change | undefined {
-    return this.placed[offset - this.#base - 1]?.change ?? this.#below?.at(offset);
+    const change = this.placed[offset - this.#base - 1]?.change;
+    return change?.offset === offset ? change : this.#below?.at(offset);
   }
 
   /** Gives a draft its place. */
@@ -118,6 +119,12 @@ export class Stage {
     this.#bytes +=
       CHANGE_OVERHEAD_BYTES + change.key.length + (change.value === undefined ? 0 : payloadBytes(change.value));
     return change;
+  }
+
+  /** A change that another has given its place. */
+  takeOver(change: Change): void {
+    this.placed.push({ change, before: this.before(change.key) });
+    this.#latest.set(change.key, change);
   }
 
   /** Notes something beside the changes; `undo` takes it back should the batch be rolled back or the step fail. */

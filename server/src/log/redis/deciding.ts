@@ -204,7 +204,7 @@ export class Deciding {
     if (command.op === 'read') return command;
     if (command.key.startsWith(this.#ownPrefix)) return refuseOwn(command.key);
     const step = this.#current;
-    const type = step?.foreign.get(command.key);
+    const type = step === undefined || step.foreign.size === 0 ? undefined : step.foreign.get(command.key);
     if (type === NOT_PERMITTED) return refuseForbidden();
     if (command.op !== 'observe') return type === undefined ? overMet(command, stage, step) : refuseForeign(type);
     if (command.isAtHome !== true || step === undefined) return command;

@@ -14,7 +14,7 @@ import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
 import type { RedisLeases } from './redis-leases.ts';
-import type { AppendAnswer, Found, RedisStore } from './redis-store.ts';
+import type { AppendAnswer, Found, LogRecord, RedisStore } from './redis-store.ts';
 import type { Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 import type { Unobserved } from './unobserved.ts';
@@ -23,7 +23,7 @@ import { waited } from './wait.ts';
 /** After so many lost races others are asked to wait. */
 const TURN_AFTER = 5;
 /** Steps that the view has not taken yet. */
-const UNSHOWN_MAX = 2;
+const UNSHOWN_MAX = 8;
 const UNTIMELY_MAX_MS = 50;
 /** What is due is decided again so long after the Redis refused it. */
 const REFUSED_MS = 2000;
@@ -237,10 +237,7 @@ export class Pump {
     this.#unshown = step;
     const { shown, tried } = replica.own(step);
     void tried.then(() => this.#options.jobs.settle(step.touched, failure, position));
-    const settled = shown.then(() => {
-      step.above?.stage.settleBelow();
-      if (this.#unshown === step) this.#unshown = undefined;
-    });
+    const settled = shown.then(() => this.#isShown(step));
     if (!unobserved.isAny) return;
     await settled;
     await unobserved.settled();
@@ -252,6 +249,7 @@ export class Pump {
     switch (answer.kind) {
       case 'moved':
         this.#lost += 1;
+        if (this.#goOnAbove(answer.records)) return;
         if ((await replica.foreign(answer.records)) === 'gap') this.#options.onAstray();
         return;
       case 'reread': {
@@ -282,6 +280,28 @@ export class Pump {
         this.#options.onAstray();
         return;
     }
+  }
+
+  /** What others wrote is decided on at once, as this node's own steps are, while the view takes it. */
+  #goOnAbove(records: readonly LogRecord[]): boolean {
+    const { deciding, replica } = this.#options;
+    const step = deciding.begin(this.#unshown, replica.head);
+    const shown = replica.others(records, () => {
+      for (const { changes } of records) for (const change of changes) step.stage.takeOver(change);
+      return step.stage.placed;
+    });
+    if (shown === undefined) return false;
+    this.#unshown = step;
+    void shown.then(() => {
+      deciding.reload();
+      this.#isShown(step);
+    });
+    return true;
+  }
+
+  #isShown(step: DecidedStep): void {
+    step.above?.stage.settleBelow();
+    if (this.#unshown === step) this.#unshown = undefined;
   }
 
   /** The Redis took nothing of it, and would not the next time. */

@@ -17,6 +17,14 @@ export interface Cursor extends Head {
 
 export const EMPTY_HEAD: Head = { epoch: '', offset: 0, token: '', nowMicros: 0, runId: '', tombstoneFloor: 0 };
 
+/** What goes into the view together, and where the log is known to be then. */
+interface Part {
+  readonly placed: readonly Placed[];
+  readonly tables: readonly TableWrite[];
+  readonly cursor: Cursor;
+  readonly collectTo: number | undefined;
+}
+
 export interface ReplicaOptions {
   readonly view: WritableView;
   /** The view can't take what is durable in the log; it is tried again until it does. */
@@ -40,6 +48,7 @@ export class Replica {
   #tail: Promise<void> = Promise.resolve();
   /** Each resolves when its step is in the view, in their order. */
   readonly #queue: Promise<void>[] = [];
+  readonly #parts: Part[] = [];
   #isUnfit = false;
   #tried: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
@@ -88,17 +97,23 @@ export class Replica {
   own(step: DecidedStep): { readonly tried: Promise<void>; readonly shown: Promise<void> } {
     const { record } = step;
     const cursor = after(this.#cursor, record);
-    this.#cursor = cursor;
-    const tried = this.#enqueue(() =>
-      this.#view.apply({
-        placed: step.stage.placed,
-        nowMicros: record.nowMicros,
-        head: record.last,
-        ...(record.tombstoneFloor === undefined ? {} : { collectTo: record.tombstoneFloor }),
-        also: () => this.#writeTables(record.tables, cursor),
-      }),
-    );
-    return { tried, shown: this.#tail };
+    return this.#part({ placed: step.stage.placed, tables: record.tables, cursor, collectTo: record.tombstoneFloor });
+  }
+
+  /**
+   * Records of others that go on from `head`, as far as nothing in them stands alone; `placed` are their changes. Resolves when the view
+   * shows them. Undefined: they are to be handed to `foreign`.
+   */
+  others(records: readonly LogRecord[], place: () => readonly Placed[]): Promise<void> | undefined {
+    let next = this.#cursor.offset + 1;
+    for (const record of records) {
+      if (record.first !== next || isSpecial(record)) return undefined;
+      next = record.last + 1;
+    }
+    const placed = place();
+    const tables = records.flatMap((record) => record.tables);
+    return this.#part({ placed, tables, cursor: records.reduce<Cursor>(after, this.#cursor), collectTo: undefined })
+      .shown;
   }
 
   /** Records that go on from `head`; those that are known already are passed over. Whether any was new. */
@@ -186,6 +201,44 @@ export class Replica {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#tail;
+  }
+
+  #part(part: Part): { readonly tried: Promise<void>; readonly shown: Promise<void> } {
+    this.#cursor = part.cursor;
+    this.#parts.push(part);
+    const tried = this.#enqueue(() => this.#applyParts());
+    return { tried, shown: this.#tail };
+  }
+
+  /** What came while the view was flushing goes into one transaction. */
+  async #applyParts(): Promise<void> {
+    const parts = this.#nextParts();
+    const last = parts.at(-1);
+    // It went with an earlier one.
+    if (last === undefined) return;
+    await this.#view.apply({
+      placed: parts.length === 1 ? last.placed : parts.flatMap(({ placed }) => placed),
+      nowMicros: last.cursor.nowMicros,
+      head: last.cursor.offset,
+      ...(last.collectTo === undefined ? {} : { collectTo: last.collectTo }),
+      also: () => {
+        for (const { cursor, tables } of parts) this.#writeTables(tables, cursor);
+      },
+    });
+    this.#parts.splice(0, parts.length);
+  }
+
+  #nextParts(): readonly Part[] {
+    const parts: Part[] = [];
+    let changes = 0;
+    for (const part of this.#parts) {
+      changes += part.placed.length;
+      const isAlone = part.collectTo !== undefined;
+      if (parts.length > 0 && (changes > STEP_CHANGES_MAX || isAlone)) break;
+      parts.push(part);
+      if (isAlone) break;
+    }
+    return parts;
   }
 
   async #applyForeign(group: readonly LogRecord[], last: LogRecord, cursor: Cursor): Promise<void> {
