@@ -199,7 +199,7 @@ export const userForm = z.strictObject({
   insecure: flag(DEFAULTS.insecure, 'Allows listening beyond loopback without authentication.'),
   presets: list(
     DEFAULTS.presets,
-    'Settings of the systems that Latchkey replaces; `kv-store` opens its four routes to every page.',
+    'What the systems that Latchkey replaces had for settings; each has its page, `docs/coming-from-….md`.',
     {
       takes: `a list of presets: ${PRESET_NAMES.join(', ')}`,
       accepts: (value) => (PRESET_NAMES as readonly string[]).includes(value),

@@ -61,6 +61,17 @@ test('secrets are not written, whatever the depth and the form', (t) => {
   }
 });
 
+test('a line to read has the message of its error once', (t) => {
+  const [line] = linesOf(t, { logFormat: 'text' }, (logger) => {
+    const err = new LatchkeyError('not-ready', 'It is away.', { cause: new Error('ECONNREFUSED') });
+    logger.warn({ err }, 'log redis: It is away.');
+  });
+  assert.match(
+    line as string,
+    /WARNING log redis: It is away\. err=\{"type":"LatchkeyError","code":"not-ready","cause":\{"type":"Error","message":"ECONNREFUSED"\}\}$/,
+  );
+});
+
 test('an error is told with its code and cause; a stack only where it is a bug', (t) => {
   const lines = linesOf(t, {}, (logger) => {
     logger.error({ err: new LatchkeyError('storage-full', 'The disk is full.') }, 'a');

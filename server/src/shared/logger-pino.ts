@@ -73,9 +73,18 @@ function textLines(destination: pino.DestinationStream, time: () => string): Wri
     // As Python's logging writes it, which users of the seeds search their logs for.
     const name = level === 'warn' ? 'WARNING' : level.toUpperCase();
     let line = `${time().replace(/\.\d+Z$/, 'Z')} ${name} ${oneLine(message)}`;
-    for (const [field, value] of Object.entries(fields)) line += ` ${field}=${textOf(value)}`;
+    for (const [field, value] of Object.entries(fields)) line += ` ${field}=${textOf(unrepeated(value, message))}`;
     destination.write(`${line}\n`);
   };
+}
+
+/** An error without the message that the line has already. */
+function unrepeated(value: unknown, told: string): unknown {
+  if (typeof value !== 'object' || value === null || !('message' in value) || typeof value.message !== 'string')
+    return value;
+  if (!told.includes(value.message)) return value;
+  const { message: _, ...rest } = value;
+  return rest;
 }
 
 /** Errors become what an operator needs of them, and what bears a secret's name is not written. */
