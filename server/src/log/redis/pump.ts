@@ -22,6 +22,8 @@ import { waited } from './wait.ts';
 
 /** After so many lost races others are asked to wait. */
 const TURN_AFTER = 5;
+/** Who has the turn needs it for one append, mostly; the time it may take at most is not waited for. */
+const TURN_LOOK_MS = 2;
 /** Steps that the view has not taken yet. */
 const UNSHOWN_MAX = 8;
 const UNTIMELY_MAX_MS = 50;
@@ -273,7 +275,7 @@ export class Pump {
         return;
       }
       case 'turn':
-        await waited(Math.max(1, answer.waitMs), signal);
+        await waited(Math.min(TURN_LOOK_MS, Math.max(1, answer.waitMs)), signal);
         return;
       case 'behind':
       case 'other-run':
