@@ -91,7 +91,12 @@ class ConnectedStore implements RedisStore {
   }
 
   facts(): Promise<ServerFacts> {
-    return this.#redis.guarded('asking for its settings', () => readFacts(this.#redis, this.#shiftMicros));
+    return this.#redis.guarded('asking for its settings', async () => {
+      const facts = await readFacts(this.#redis, this.#shiftMicros);
+      // A primary that gave way keeps its connections: who stays on one would be with a replica for ever.
+      if (facts.role === 'slave') throw new Error('READONLY it is a replica');
+      return facts;
+    });
   }
 
   head(): Promise<Head> {
