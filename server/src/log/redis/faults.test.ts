@@ -84,8 +84,8 @@ for (const { path: program, version } of redisPrograms()) {
       await world.redis.command('REPLICAOF', '127.0.0.1', other.port);
       await until('it has synced', async () => (await world.redis.info('master_link_status')) === 'up');
       const before = await world.everything();
-      const request = { ...(await writer.request([{ key: 'a' }])) };
-      await assert.rejects(writer.append(request), is('not-ready', /is a read-only replica/));
+      const append = async () => writer.append(await writer.request([{ key: 'a' }]));
+      await assert.rejects(append(), is('not-ready', /is a read-only replica/));
       assert.deepEqual(await world.everything(), before);
       await assert.rejects(writer.store.up(200), is('not-ready', /is a read-only replica/));
       await world.redis.command('REPLICAOF', 'NO', 'ONE');
