@@ -153,7 +153,7 @@ describe('the source redis-keyspace', { timeout: 300_000 }, () => {
     await probe.until('the reason', () => /notify-keyspace-events/.test(String(strict.state().reason)));
     assert.match(
       String(strict.state().reason),
-      /does not tell of every write: notify-keyspace-events is "\$K" there\. Run CONFIG SET notify-keyspace-events \$KEghxe on it/,
+      /does not tell of every write: notify-keyspace-events is "\$K" there\. Run CONFIG SET notify-keyspace-events KEghxe\$ on it/,
     );
     assert.equal(strict.state().isReady, false);
     await strict.close();
