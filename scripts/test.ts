@@ -15,7 +15,8 @@ import { SERVICES, servicesNamed, startServices } from './services.ts';
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const FOLDERS = ['client', 'server', 'dashboard', 'test', 'bench', 'scripts', 'examples'];
 const TEST_TIMEOUT_MS = 180_000;
-const CONCURRENCY = 2;
+/** One more than the two cores of the smallest machine: many files wait, for processes to start and leases to run out. */
+const CONCURRENCY = 3;
 /** A test file that never ends must not hold up CI for hours; `--test-timeout` ends tests only, not files. */
 const RUN_TIMEOUT_MS = 30 * 60_000;
 
