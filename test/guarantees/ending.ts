@@ -42,7 +42,11 @@ export async function alive<T>(servers: readonly ServerProcess[], waiting: Promi
 }
 
 /** Puts the last write of each group and waits until every watcher has it. Resolves with the last version. */
-export async function settle(server: ServerProcess, watchers: readonly Watcher[]): Promise<string> {
+export async function settle(
+  server: ServerProcess,
+  watchers: readonly Watcher[],
+  timeoutMs = CATCH_UP_TIMEOUT_MS,
+): Promise<string> {
   const content = `end-${server.pid}`;
   let version = '';
   for (const key of END_KEYS) {
@@ -50,9 +54,9 @@ export async function settle(server: ServerProcess, watchers: readonly Watcher[]
     if (status !== 200) throw new Error(`the last write was answered ${status}: ${text}`);
     version = (json as { readonly version: string }).version;
   }
-  const deadline = AbortSignal.timeout(CATCH_UP_TIMEOUT_MS);
+  const deadline = AbortSignal.timeout(timeoutMs);
   const late = new Promise<never>((_, fail) =>
-    deadline.addEventListener('abort', () => fail(new Error(`not caught up within ${CATCH_UP_TIMEOUT_MS} ms`))),
+    deadline.addEventListener('abort', () => fail(new Error(`not caught up within ${timeoutMs} ms`))),
   );
   for (const watcher of watchers) {
     await Promise.race([watcher.seek(JSON.stringify(content)), late]).catch((error: unknown) => {

@@ -22,13 +22,16 @@ const isWrite = ({ record }: AppendRequest) => record.changes.length > 0;
 const isLasting = ({ record }: AppendRequest) =>
   record.changes.every(({ expires, valid }) => expires === undefined && valid === undefined);
 
-/** The node takes for written what the Redis never saw. */
+/** The node takes for written what the Redis never saw: once, as a run whose last write is lost has no end to wait for. */
 export function answerUnwritten(store: RedisStore, strikes: Strikes): RedisStore {
+  let isStruck = false;
   return withCalls(store, {
-    append: (request) =>
-      isWrite(request) && isLasting(request) && strikes(named(request))
-        ? Promise.resolve({ kind: 'appended' })
-        : store.append(request),
+    append(request) {
+      if (isStruck || !isWrite(request) || !isLasting(request) || !strikes(named(request)))
+        return store.append(request);
+      isStruck = true;
+      return Promise.resolve({ kind: 'appended' });
+    },
   });
 }
 

@@ -35,6 +35,8 @@ export interface NodesOptions {
   readonly nodeCount?: number;
   /** A bug that the first node is started with. */
   readonly planted?: BugName;
+  /** Default a minute: how long is waited for what changes by itself, and for watchers to be told everything. */
+  readonly restMs?: number;
 }
 
 const NODES_DEFAULT = 3;
@@ -88,7 +90,7 @@ async function startNode(setting: Setting, planted?: BugName): Promise<Node> {
 }
 
 /** A lease of what is due outlives a node that was killed. */
-const DUE_TIMEOUT_MS = 60_000;
+const REST_MS = 60_000;
 /** Each look reads whole journals. */
 const DUE_POLL_MS = 250;
 
@@ -96,15 +98,16 @@ const DUE_POLL_MS = 250;
 async function comeToRest(
   servers: readonly ServerProcess[],
   watchers: ReturnType<typeof startWatchers>,
+  restMs: number,
 ): Promise<string> {
   const journals = servers.map(journalOf);
   const isStill = () => waitingForTime(journals).length === 0;
-  await alive(servers, until(isStill, 'end of what expires and becomes stale', DUE_TIMEOUT_MS, DUE_POLL_MS));
-  return alive(servers, settle(servers[0] as ServerProcess, watchers));
+  await alive(servers, until(isStill, 'end of what expires and becomes stale', restMs, DUE_POLL_MS));
+  return alive(servers, settle(servers[0] as ServerProcess, watchers, restMs));
 }
 
 export async function runNodes(options: NodesOptions): Promise<RunResult> {
-  const { acksPerRoundMax, nodeCount = NODES_DEFAULT, planted, rounds, seed, world } = options;
+  const { acksPerRoundMax, nodeCount = NODES_DEFAULT, planted, restMs = REST_MS, rounds, seed, world } = options;
   const random = new Random(seed);
   const pace = new Pace();
   const recorder = new Recorder(world === 'narrow');
@@ -138,7 +141,7 @@ export async function runNodes(options: NodesOptions): Promise<RunResult> {
   await alive(servers, pace.moreAcks(acksPerRoundMax >> 2));
   pace.stopWriters();
   await alive(servers, writers);
-  const last = await comeToRest(servers, watchers);
+  const last = await comeToRest(servers, watchers, restMs);
   const entries = await Promise.all(servers.map(({ url }) => readEntries(url, last)));
   const progress = await progressOf(servers[0]?.url ?? '');
   const { expiring, log, violations } = readJournals(servers.map(journalOf), { areWhole: world === 'complete' });
