@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { jsonOf, moment, one, put, submit } from '../../../test/conformance/log-tools.ts';
 import type { Command } from '../commands/command.ts';
-import { everyEntry, Nodes, reaches, shows } from './redis-nodes.fixture.ts';
+import { everyEntry, nodesForEach, reaches, shows } from './redis-nodes.fixture.ts';
 
 const merge = (key: string, patch: unknown): Command => ({ op: 'merge', key, patch: JSON.stringify(patch) });
 
 describe('keys that others have at the same Redis', () => {
-  let nodes: Nodes;
-
-  beforeEach(async () => {
-    nodes = await Nodes.around();
-  });
-
-  afterEach(async () => {
-    await nodes.close();
-    assert.deepEqual(nodes.faults, [], 'no fault was reported');
-  });
+  const world = nodesForEach();
 
   test('are taken in before they are first decided: no field is lost', async () => {
-    const { redis } = nodes;
+    const { redis } = world.nodes;
     await redis.command('HSET', 'battery:1:data', 'soc', '81', 'name', 'north');
     await redis.command('SET', 'sensor', '{"temp":21.5,"unit":"C"}');
     await redis.command('SET', 'plain', 'text', 'EX', '100');
-    const log = await nodes.start();
+    const log = await world.nodes.start();
     assert.equal((await one(log, merge('battery:1:data', { soc: '82' }))).outcome, 'applied');
     assert.deepEqual(await redis.command('HMGET', 'battery:1:data', 'soc', 'name'), ['82', 'north']);
     assert.equal(log.view.get('battery:1:data')?.as, 'hash');
@@ -36,10 +27,10 @@ describe('keys that others have at the same Redis', () => {
   });
 
   test('make no message late that was sent before they were met', async () => {
-    const { redis } = nodes;
+    const { redis } = world.nodes;
     await redis.command('MSET', 'weather', '{"temp":1}', 'kept', '{"temp":1}');
     await redis.command('HSET', 'battery:1:data', 'name', 'north');
-    const log = await nodes.start();
+    const log = await world.nodes.start();
     const at = (second: number) => ({ updated: moment(Date.UTC(2026, 0, 1, 0, 0, second) * 1000) });
     const { outcomes } = await submit(log, [
       put('weather', { temp: 2 }, at(2)),
@@ -63,8 +54,8 @@ describe('keys that others have at the same Redis', () => {
   });
 
   test('are looked at before a command comes to nothing because the log never had the key', async () => {
-    const log = await nodes.start();
-    await nodes.redis.command('MSET', 'a', 'x', 'b', 'x', 'c', 'x');
+    const log = await world.nodes.start();
+    await world.nodes.redis.command('MSET', 'a', 'x', 'b', 'x', 'c', 'x');
     const { outcomes } = await submit(log, [
       { op: 'remove', key: 'a' },
       { op: 'expire', key: 'b', ttlMicros: 60_000_000 },
@@ -75,32 +66,32 @@ describe('keys that others have at the same Redis', () => {
       outcomes.map(({ outcome }) => outcome),
       ['applied', 'applied', 'applied', 'conflict'],
     );
-    assert.deepEqual(await nodes.redis.command('MGET', 'a', 'b', 'c'), [null, 'x', '1']);
-    assert.ok(Number(await nodes.redis.command('PTTL', 'b')) > 0);
+    assert.deepEqual(await world.nodes.redis.command('MGET', 'a', 'b', 'c'), [null, 'x', '1']);
+    assert.ok(Number(await world.nodes.redis.command('PTTL', 'b')) > 0);
   });
 
   test('keep fields that another client wrote between two merges', async () => {
-    const log = await nodes.start();
+    const log = await world.nodes.start();
     await one(log, put('h', { a: 1 }, { as: 'hash' }));
-    await nodes.redis.command('HSET', 'h', 'theirs', 'x');
+    await world.nodes.redis.command('HSET', 'h', 'theirs', 'x');
     await one(log, merge('h', { b: 2 }));
-    assert.deepEqual(await nodes.redis.command('HMGET', 'h', 'a', 'b', 'theirs'), ['1', '2', 'x']);
-    await nodes.redis.command('DEL', 'h');
+    assert.deepEqual(await world.nodes.redis.command('HMGET', 'h', 'a', 'b', 'theirs'), ['1', '2', 'x']);
+    await world.nodes.redis.command('DEL', 'h');
     await one(log, merge('h', { c: 3 }));
     // What was deleted there is gone, also what the log knew of it.
-    assert.equal(await nodes.redis.command('GET', 'h'), '{"c":3}');
+    assert.equal(await world.nodes.redis.command('GET', 'h'), '{"c":3}');
     assert.deepEqual(jsonOf(log, 'h'), { c: 3 });
   });
 
   test('are observed as they are, not as they were when a source read them, and not written back', async () => {
-    const log = await nodes.start();
+    const log = await world.nodes.start();
     await one(log, put('k', 1));
-    await nodes.redis.command('SET', 'k', 'theirs');
+    await world.nodes.redis.command('SET', 'k', 'theirs');
     const old = { kind: 'text', data: 'old', contentType: 'text/plain' } as const;
     await one(log, { op: 'observe', key: 'k', found: old, isAtHome: true });
     assert.equal(log.view.get('k')?.value?.data, 'theirs');
-    assert.equal(await nodes.redis.command('GET', 'k'), 'theirs');
-    await nodes.redis.command('DEL', 'k');
+    assert.equal(await world.nodes.redis.command('GET', 'k'), 'theirs');
+    await world.nodes.redis.command('DEL', 'k');
     await one(log, { op: 'observe', key: 'k', found: undefined, isAtHome: true });
     assert.equal(log.view.get('k')?.op, 'remove');
     const head = log.view.head(0);
@@ -109,37 +100,37 @@ describe('keys that others have at the same Redis', () => {
   });
 
   test('of another type are left alone: their commands are refused, and the others flow', async () => {
-    await nodes.redis.command('LPUSH', 'list', 'x');
-    const log = await nodes.start();
+    await world.nodes.redis.command('LPUSH', 'list', 'x');
+    const log = await world.nodes.start();
     const { outcomes } = await submit(log, [put('a', 1), put('list', 1), put('b', 1)]);
     assert.deepEqual(
       outcomes.map((outcome) => (outcome.outcome === 'refused' ? outcome.code : outcome.outcome)),
       ['applied', 'wrong-type', 'applied'],
     );
     await one(log, put('was', 1, { ttlMicros: 1_000_000 }));
-    await nodes.redis.command('DEL', 'was');
-    await nodes.redis.command('SADD', 'was', 'member');
+    await world.nodes.redis.command('DEL', 'was');
+    await world.nodes.redis.command('SADD', 'was', 'member');
     const later = await one(log, merge('was', { a: 1 }));
     assert.equal(later.outcome === 'refused' && later.code, 'wrong-type');
     await shows(log, () => log.view.get('was')?.op === 'remove');
-    assert.deepEqual(await nodes.redis.command('SMEMBERS', 'was'), ['member']);
-    assert.equal(await nodes.redis.command('LLEN', 'list'), 1);
+    assert.deepEqual(await world.nodes.redis.command('SMEMBERS', 'was'), ['member']);
+    assert.equal(await world.nodes.redis.command('LLEN', 'list'), 1);
   });
 
   test('that are the log’s own are refused', async () => {
-    const log = await nodes.start();
+    const log = await world.nodes.start();
     const outcome = await one(log, put('latchkey:main:head', 1));
     assert.equal(outcome.outcome === 'refused' && outcome.code, 'key-invalid');
   });
 
   test('that changed unseen are taken in before a node is ready that fills its view', async () => {
-    const a = await nodes.start();
+    const a = await world.nodes.start();
     await submit(a, [put('same', 1), put('changed', 1), put('gone', 1), put('flat', { a: 1 }, { as: 'hash' })]);
-    await nodes.redis.command('SET', 'changed', 'theirs');
-    await nodes.redis.command('DEL', 'gone');
-    await nodes.redis.command('HSET', 'flat', 'b', '2');
-    await nodes.redis.command('XTRIM', 'latchkey:main:changes', 'MAXLEN', '0');
-    const b = await nodes.start();
+    await world.nodes.redis.command('SET', 'changed', 'theirs');
+    await world.nodes.redis.command('DEL', 'gone');
+    await world.nodes.redis.command('HSET', 'flat', 'b', '2');
+    await world.nodes.redis.command('XTRIM', 'latchkey:main:changes', 'MAXLEN', '0');
+    const b = await world.nodes.start();
     assert.equal(b.state().isReady, true);
     assert.deepEqual(
       [b.view.get('changed')?.value?.data, b.view.get('gone')?.op, jsonOf(b, 'flat')],

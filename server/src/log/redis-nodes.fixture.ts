@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach } from 'node:test';
 import { type RedisProcess, startRedis } from '../../../test/support/redis.ts';
 import type { RedisOptions } from '../../../test/support/redis-process.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../config/settings.ts';
@@ -67,6 +69,24 @@ export class Nodes {
     await Promise.all([...this.#open.keys()].map((log) => log.close()));
     for (const end of this.#ends.reverse()) await end();
   }
+}
+
+/** Nodes anew for each test of a suite, which fails where a fault was reported. */
+export function nodesForEach(): { readonly nodes: Nodes } {
+  const held: { nodes?: Nodes } = {};
+  beforeEach(async () => {
+    held.nodes = await Nodes.around();
+  });
+  afterEach(async () => {
+    await held.nodes?.close();
+    assert.deepEqual(held.nodes?.faults, [], 'no fault was reported');
+  });
+  return {
+    get nodes(): Nodes {
+      if (held.nodes === undefined) throw new Error('nodes are there within a test');
+      return held.nodes;
+    },
+  };
 }
 
 /** Resolves when the view shows what the test waits for. */

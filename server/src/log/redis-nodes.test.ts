@@ -1,27 +1,18 @@
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { code, jsonOf, one, put, submit } from '../../../test/conformance/log-tools.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Log } from './log.ts';
-import { everyEntry, Nodes, reaches, shows } from './redis-nodes.fixture.ts';
+import { everyEntry, nodesForEach, reaches, shows } from './redis-nodes.fixture.ts';
 
 const ALL = { changesMax: 1e6, bytesMax: 1e9, skipSuperseded: false, skipRemoves: false };
 
 describe('nodes around one Redis', () => {
-  let nodes: Nodes;
-
-  beforeEach(async () => {
-    nodes = await Nodes.around();
-  });
-
-  afterEach(async () => {
-    await nodes.close();
-    assert.deepEqual(nodes.faults, [], 'no fault was reported');
-  });
+  const world = nodesForEach();
 
   test('lose no update when they write the same keys, and have the same log in the end', async () => {
-    const logs = await Promise.all([nodes.start(), nodes.start(), nodes.start()]);
+    const logs = await Promise.all([world.nodes.start(), world.nodes.start(), world.nodes.start()]);
     const increments = 40;
     await Promise.all(
       logs.map(async (log, node) => {
@@ -41,7 +32,7 @@ describe('nodes around one Redis', () => {
     await Promise.all(others.map((log) => reaches(first, log)));
     for (const log of others) await reaches(log, first);
     assert.equal(jsonOf(first, 'counter'), 3 * increments);
-    assert.equal(await nodes.redis.command('GET', 'counter'), String(3 * increments));
+    assert.equal(await world.nodes.redis.command('GET', 'counter'), String(3 * increments));
     const historyOf = (log: typeof first) =>
       log.view
         .scan(0, 0, { ...ALL, until: log.view.head(0) })
@@ -50,7 +41,7 @@ describe('nodes around one Redis', () => {
   });
 
   test('tell each other of progress, idempotency keys and dead letters', async () => {
-    const [a, b] = await Promise.all([nodes.start(), nodes.start()]);
+    const [a, b] = await Promise.all([world.nodes.start(), world.nodes.start()]);
     const progress = { source: 's', sourcePartition: '0', expected: null, next: '5' };
     const letter = {
       source: 'ems',
@@ -74,7 +65,7 @@ describe('nodes around one Redis', () => {
   });
 
   test('a new one has everything, and so has one that was away for longer than the stream goes back', async () => {
-    const a = await nodes.start();
+    const a = await world.nodes.start();
     await submit(a, [
       put('gone', 1),
       put('kept', 'x', { updated: { micros: 5, text: '1970-01-01T00:00:00.000005Z' } }),
@@ -82,16 +73,16 @@ describe('nodes around one Redis', () => {
     await submit(a, [put('flat', { a: 5, b: '5' }, { as: 'hash' }), put('binary', 1)], {
       progress: { source: 's', sourcePartition: '0', expected: null, next: '5' },
     });
-    const away = await nodes.start();
+    const away = await world.nodes.start();
     await reaches(away, a);
-    const directory = await nodes.stop(away);
+    const directory = await world.nodes.stop(away);
     await submit(a, [{ op: 'remove', key: 'gone', updated: { micros: 10 } }, put('flat', { a: 6, b: '6' })]);
     await submit(
       a,
       Array.from({ length: 5000 }, (_, index) => put(`k.${index % 3000}`, index, { ttlMicros: 3.6e9 })),
     );
-    await nodes.redis.command('XTRIM', 'latchkey:main:changes', 'MAXLEN', '1');
-    const [fresh, back] = await Promise.all([nodes.start(), nodes.start({ directory })]);
+    await world.nodes.redis.command('XTRIM', 'latchkey:main:changes', 'MAXLEN', '1');
+    const [fresh, back] = await Promise.all([world.nodes.start(), world.nodes.start({ directory })]);
     for (const log of [fresh, back]) {
       await reaches(log, a);
       assert.deepEqual(everyEntry(log), everyEntry(a));
@@ -105,27 +96,29 @@ describe('nodes around one Redis', () => {
   });
 
   test('one that starts again goes on from where it was', async () => {
-    const a = await nodes.start();
+    const a = await world.nodes.start();
     await one(a, put('k', 1));
     const position = a.view.position();
-    const directory = await nodes.stop(a);
-    const b = await nodes.start();
+    const directory = await world.nodes.stop(a);
+    const b = await world.nodes.start();
     await one(b, put('k', 2));
-    const again = await nodes.start({ directory });
+    const again = await world.nodes.start({ directory });
     await reaches(again, b);
     assert.deepEqual([jsonOf(again, 'k'), again.view.epochs.holdsPosition(position)], [2, true]);
     assert.deepEqual(again.view.chain('k', 0, 10).length, 2);
   });
 
   test('say `timeout` of a write that fewer replicas have than log.wait asks for: it is written', async () => {
-    const log = await nodes.start({ settings: (defaults) => ({ ...defaults, log: { ...defaults.log, wait: 1 } }) });
+    const log = await world.nodes.start({
+      settings: (defaults) => ({ ...defaults, log: { ...defaults.log, wait: 1 } }),
+    });
     assert.equal(await code(submit(log, [put('k', 1)])), 'timeout');
     assert.deepEqual([jsonOf(log, 'k'), log.state().isReady], [1, false]);
     assert.match(log.state().reason ?? '', /0 of 1 replicas have it/);
   });
 
   test('go on after SCRIPT FLUSH and CLIENT KILL, and nothing is written twice', async () => {
-    const [a, b] = await Promise.all([nodes.start(), nodes.start()]);
+    const [a, b] = await Promise.all([world.nodes.start(), world.nodes.start()]);
     let written = 0;
     for (let round = 0; round < 6; round += 1) {
       const writes = [a, b].map((log, node) =>
@@ -134,7 +127,7 @@ describe('nodes around one Redis', () => {
           Array.from({ length: 20 }, (_, index) => put(`${node}.${round}.${index}`, round)),
         ),
       );
-      await nodes.redis.command(
+      await world.nodes.redis.command(
         ...(round % 2 === 0 ? ['SCRIPT', 'FLUSH'] : ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']),
       );
       for (const { outcomes } of await Promise.all(writes)) {
@@ -149,19 +142,10 @@ describe('nodes around one Redis', () => {
 });
 
 describe('a Redis that lost everything', () => {
-  let nodes: Nodes;
+  const world = nodesForEach();
   const settings = (rebuild: boolean) => (defaults: Settings) => ({
     ...defaults,
     log: { ...defaults.log, rebuild, rebuildWaitMs: 600 },
-  });
-
-  beforeEach(async () => {
-    nodes = await Nodes.around();
-  });
-
-  afterEach(async () => {
-    await nodes.close();
-    assert.deepEqual(nodes.faults, [], 'no fault was reported');
   });
 
   const untilWritten = async (log: Log, key: string) => {
@@ -176,13 +160,13 @@ describe('a Redis that lost everything', () => {
 
   test('begins anew, and nodes that knew more forget it', async () => {
     const [a, b] = await Promise.all([
-      nodes.start({ settings: settings(false) }),
-      nodes.start({ settings: settings(false) }),
+      world.nodes.start({ settings: settings(false) }),
+      world.nodes.start({ settings: settings(false) }),
     ]);
     await one(a, put('lost', 1));
     await reaches(b, a);
     const position = a.view.position();
-    await nodes.redis.restart({ withData: false });
+    await world.nodes.redis.restart({ withData: false });
     await untilWritten(b, 'new');
     await shows(a, () => a.view.get('new') !== undefined);
     assert.deepEqual([a.view.get('lost'), b.view.get('lost')], [undefined, undefined]);
@@ -191,8 +175,8 @@ describe('a Redis that lost everything', () => {
 
   test('is filled again from a node that knows it, where that is set: entries, tombstones, progress', async () => {
     const [a, b] = await Promise.all([
-      nodes.start({ settings: settings(true) }),
-      nodes.start({ settings: settings(true) }),
+      world.nodes.start({ settings: settings(true) }),
+      world.nodes.start({ settings: settings(true) }),
     ]);
     await submit(
       a,
@@ -208,8 +192,8 @@ describe('a Redis that lost everything', () => {
     );
     await reaches(b, a);
     const position = a.view.position();
-    await nodes.redis.restart({ withData: false });
-    await nodes.redis.command('SET', 'k.5', 'theirs');
+    await world.nodes.redis.restart({ withData: false });
+    await world.nodes.redis.command('SET', 'k.5', 'theirs');
     await untilWritten(b, 'new');
     await reaches(a, b);
     assert.equal(a.view.epochs.holdsPosition(position), true);
@@ -219,23 +203,23 @@ describe('a Redis that lost everything', () => {
       [1, 7, 'theirs'],
     );
     assert.equal(a.view.counts().keys, 1203);
-    assert.deepEqual(await nodes.redis.command('HGETALL', 'hash'), { f: '1' });
-    assert.equal(await nodes.redis.command('GET', 'k.5'), 'theirs');
-    const fresh = await nodes.start({ settings: settings(true) });
+    assert.deepEqual(await world.nodes.redis.command('HGETALL', 'hash'), { f: '1' });
+    assert.equal(await world.nodes.redis.command('GET', 'k.5'), 'theirs');
+    const fresh = await world.nodes.start({ settings: settings(true) });
     await reaches(fresh, a);
     assert.deepEqual(everyEntry(fresh), everyEntry(a));
     assert.deepEqual(await fresh.progress('s'), { 0: '5' });
   });
 
   test('or all since some moment: nodes that know more than it begin with what it has', async () => {
-    const a = await nodes.start();
+    const a = await world.nodes.start();
     await one(a, put('kept', 1));
-    await nodes.redis.command('SAVE');
+    await world.nodes.redis.command('SAVE');
     const before = a.view.position();
     await one(a, put('lost', 1));
     const beyond = a.view.position();
-    await nodes.redis.kill9();
-    await nodes.redis.restart({ withData: true });
+    await world.nodes.redis.kill9();
+    await world.nodes.redis.restart({ withData: true });
     await untilWritten(a, 'new');
     assert.deepEqual([jsonOf(a, 'kept'), a.view.get('lost'), jsonOf(a, 'new')], [1, undefined, 1]);
     assert.deepEqual([a.view.epochs.holdsPosition(before), a.view.epochs.holdsPosition(beyond)], [true, false]);

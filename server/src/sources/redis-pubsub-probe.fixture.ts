@@ -40,6 +40,7 @@ export async function makePubsubProbe(): Promise<PubsubProbe> {
     redis,
     lines,
     poison: { message: 'no pair', coordinate: 'channel' },
+    isForgetful: true,
     makeSource(log, leaseTtlMs, settings = {}, parts = {}) {
       const place = { url: redis.url, sentinels: [], sentinelName: 'mymaster', caFile: '' };
       const taking = { format: { kind: 'command' }, late: 'refuse', recordEqual: false, keyPrefix: '' } as const;

@@ -6,7 +6,7 @@ import type { ServerFacts } from './redis-store.ts';
 
 const VERSION_MIN = [6, 2] as const;
 
-/** What a log can't be kept by. @throws LatchkeyError `config-invalid`, `not-ready` for a replica */
+/** What a log can't be kept by. @throws LatchkeyError `config-invalid` */
 export function checkServer(facts: ServerFacts, place: RedisPlace): void {
   const where = describePlace(place);
   const [major = 0, minor = 0] = facts.version.split('.').map(Number);
@@ -21,10 +21,6 @@ export function checkServer(facts: ServerFacts, place: RedisPlace): void {
       `${where} evicts any key when it is full (maxmemory-policy ${facts.maxmemoryPolicy}), the log's own too; set noeviction, or a volatile- policy.`,
       'log.url',
     );
-  }
-  if (facts.role === 'slave') {
-    const message = `${where} is a replica; name the primary, or its Sentinels.`;
-    throw new LatchkeyError('not-ready', message, { retryAfter: 1 });
   }
 }
 

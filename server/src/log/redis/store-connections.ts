@@ -13,7 +13,7 @@ import { replyCode } from '../../shared/redis/error.ts';
 import { type Argument, listOfReply, parseInfo, type Reply, textOfReply } from '../../shared/redis/reply.ts';
 import { REHEARSAL_SCRIPT } from './rehearsal-script.ts';
 import { type Script, script } from './script.ts';
-import { commandsRefused, type ErrorPlace, storeError, storeReplyCode } from './store-error.ts';
+import { commandsRefused, type ErrorPlace, refuseReplica, storeError, storeReplyCode } from './store-error.ts';
 
 export interface StoreConnectionsOptions extends Pick<ConnectionOptions, 'place' | 'random' | 'onDown'> {
   /** Of the log's own keys. */
@@ -126,10 +126,9 @@ export class StoreConnections {
     throw error;
   }
 
-  /** A replica may not be written, and what it lacks of its primary nobody knows. */
   async #primaryRunId(connection: RedisConnection, client: RawClient): Promise<string> {
     const info = parseInfo(textOfReply(await connection.sendOn(client, ['INFO'])) ?? '');
-    if (info.get('role') === 'slave') throw new Error('READONLY it is a replica');
+    refuseReplica(info.get('role'));
     return info.get('run_id') ?? '';
   }
 

@@ -46,6 +46,11 @@ export function storeError(error: unknown, { place, prefix }: ErrorPlace, doing:
   return redisError(isInScript ? new Error(`${code} `, cause) : error, place, doing);
 }
 
+/** A replica may not be written, and what it lacks of its primary nobody knows: as the replica itself would say of a write. */
+export function refuseReplica(role: string | undefined): void {
+  if (role === 'slave') throw new Error('READONLY it is a replica');
+}
+
 /** What the rehearsal found. */
 export function commandsRefused(commands: readonly string[], place: RedisPlace): LatchkeyError {
   const names = commands.map((command) => `+${command.toLowerCase()}`).join(' ');

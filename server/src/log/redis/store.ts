@@ -29,7 +29,7 @@ import type {
 import { answerOfReply, bytesOfReply, epochsOfReply, foundOfReply, HEAD_FIELDS, headOfReply } from './replies.ts';
 import { script } from './script.ts';
 import { StoreConnections } from './store-connections.ts';
-import { isKeyRefused } from './store-error.ts';
+import { isKeyRefused, refuseReplica } from './store-error.ts';
 import { StreamReader, type TailOptions } from './stream-reader.ts';
 
 export interface RedisStoreOptions {
@@ -94,7 +94,7 @@ class ConnectedStore implements RedisStore {
     return this.#redis.guarded('asking for its settings', async () => {
       const facts = await readFacts(this.#redis, this.#shiftMicros);
       // A primary that gave way keeps its connections: who stays on one would be with a replica for ever.
-      if (facts.role === 'slave') throw new Error('READONLY it is a replica');
+      refuseReplica(facts.role);
       return facts;
     });
   }
