@@ -18,6 +18,7 @@ const WAKE_SPREAD_MS = 500;
 export class Backoff {
   readonly #random: () => number;
   readonly #wake: WakeSource;
+  readonly #delayMaxMs: number;
   readonly #waiters = new Set<() => void>();
   #failures = 0;
   #afterMs = 0;
@@ -28,9 +29,10 @@ export class Backoff {
   /** The first ceiling; a server may ask for another one. */
   baseMs = BASE_MS;
 
-  constructor(random: () => number, wake: WakeSource) {
+  constructor(random: () => number, wake: WakeSource, delayMaxMs: number = DELAY_MAX_MS) {
     this.#random = random;
     this.#wake = wake;
+    this.#delayMaxMs = delayMaxMs;
   }
 
   /** Waits since something worked. */
@@ -43,13 +45,16 @@ export class Backoff {
     this.#failures = 0;
   }
 
-  /** Starts the wait before the next try, or joins the one that runs; gives its length. `exactMs` is what a server asked for. */
-  begin(leastMs: number, exactMs?: number): number {
+  /**
+   * Starts the wait before the next try, or joins the one that runs; gives its length. `exactMs` is what a server asked for, `mostMs`
+   * how long there is.
+   */
+  begin(leastMs: number, exactMs?: number, mostMs = Number.POSITIVE_INFINITY): number {
     if (this.#timer !== undefined) return this.#afterMs;
     // From at least a millisecond, or a server that asks for none would be asked without a pause.
-    const ceilingMs = Math.min(DELAY_MAX_MS, Math.max(1, this.baseMs) * 2 ** this.#failures);
+    const ceilingMs = Math.min(this.#delayMaxMs, Math.max(1, this.baseMs) * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, DOUBLINGS_MAX);
-    this.#afterMs = exactMs ?? leastMs + Math.floor(this.#random() * ceilingMs);
+    this.#afterMs = Math.min(mostMs, exactMs ?? leastMs + Math.floor(this.#random() * ceilingMs));
     this.#arm(this.#afterMs);
     this.#stopListening = this.#wake(() => {
       const soonMs = this.#random() * WAKE_SPREAD_MS;

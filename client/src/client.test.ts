@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { type ClientOptions, LatchkeyClient } from './client.ts';
 import { type ErrorCode, LatchkeyError } from './error.ts';
+import { repeatWrite } from './repeated-write.ts';
 import type { WatchOptions } from './watch.ts';
 import type { WatchEvent } from './watch-event.ts';
 
@@ -124,6 +125,28 @@ describe('client', () => {
     const hasty = new LatchkeyClient({ server: url, retryForMs: 0 });
     await assert.rejects(hasty.put('a', 1, { idempotencyKey: 'k3' }), isError('not-ready'));
     assert.equal(calls.length, 6);
+  });
+
+  test('pauses between tries of a write are short beside the time it is repeated for, and the last try is at its end', async (scope) => {
+    scope.mock.timers.enable({ apis: ['setTimeout'] });
+    const began = performance.now();
+    let laterMs = 0;
+    scope.mock.method(performance, 'now', () => began + laterMs);
+    const sentAtMs: number[] = [];
+    const none = new LatchkeyError('unavailable', 'No answer.', {});
+    const setup = { retryForMs: 30_000, random: () => 0.7, wake: () => () => {}, signal: new AbortController().signal };
+    const repeated = repeatWrite(() => {
+      sentAtMs.push(laterMs);
+      return Promise.reject(none);
+    }, setup).catch((error: unknown) => error);
+    for (; laterMs <= 31_000; laterMs += 10) {
+      await new Promise((turn) => setImmediate(turn));
+      scope.mock.timers.tick(10);
+    }
+    assert.equal(await repeated, none);
+    const pauses = sentAtMs.slice(1).map((at, index) => at - (sentAtMs[index] as number));
+    assert.ok(Math.max(...pauses) <= 2110, `paused for ${Math.max(...pauses)} ms`);
+    assert.ok(Math.abs((sentAtMs.at(-1) as number) - 30_000) <= 10, `the last try was at ${sentAtMs.at(-1)} ms`);
   });
 
   test('a repeated write ends with its signal, and with the client', async (scope) => {

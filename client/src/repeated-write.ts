@@ -3,6 +3,9 @@ import type { Command } from './command.ts';
 import { LatchkeyError } from './error.ts';
 import type { WakeSource } from './wake.ts';
 
+/** A caller waits for the answer: longer pauses than these would make it wait for a server that is back already. */
+const WRITE_DELAY_MAX_MS = 3000;
+
 export interface RepeatSetup {
   /** 0: never. */
   readonly retryForMs: number;
@@ -22,7 +25,7 @@ export function isRepeatable(commands: readonly Command[]): boolean {
  * @throws LatchkeyError the last fault
  */
 export async function repeatWrite<Answer>(send: () => Promise<Answer>, setup: RepeatSetup): Promise<Answer> {
-  const backoff = new Backoff(setup.random, setup.wake);
+  const backoff = new Backoff(setup.random, setup.wake, WRITE_DELAY_MAX_MS);
   const { signal } = setup;
   const endsAtMs = performance.now() + setup.retryForMs;
   for (;;) {
@@ -31,11 +34,12 @@ export async function repeatWrite<Answer>(send: () => Promise<Answer>, setup: Re
     } catch (error) {
       if (!(error instanceof LatchkeyError) || !error.retryable) throw error;
       const leastMs = (error.details.retryAfter ?? 0) * 1000;
-      if (performance.now() + leastMs >= endsAtMs) throw error;
-      backoff.begin(leastMs);
+      const leftMs = endsAtMs - performance.now();
+      if (leastMs >= leftMs) throw error;
+      // A pause that would outlast the time allowed ends with it, so that the last word is an answer of then.
+      backoff.begin(leastMs, undefined, Math.ceil(leftMs));
       await backoff.wait(signal);
       signal.throwIfAborted();
-      if (performance.now() >= endsAtMs) throw error;
     }
   }
 }
