@@ -3,9 +3,9 @@ import type { Settings } from '../config/settings.ts';
 import type { Access } from '../shared/access.ts';
 import type { Change } from '../shared/change.ts';
 import type { View } from '../view/view.ts';
-import type { LocalDeadLetters } from './local-dead-letters.ts';
-import type { LocalIdempotency } from './local-idempotency.ts';
-import type { LocalProgress } from './local-progress.ts';
+import type { DeadLetterTable } from './dead-letter-table.ts';
+import type { IdempotencyTable } from './idempotency-table.ts';
+import type { ProgressTable } from './progress-table.ts';
 import type { Stage } from './stage.ts';
 
 /** What a batch is decided with. */
@@ -13,13 +13,13 @@ export interface BatchParts {
   readonly view: View;
   readonly access: Access;
   readonly settings: Pick<Settings, 'limits' | 'deciding'>;
-  readonly progress: LocalProgress;
-  readonly idempotency: LocalIdempotency;
+  readonly progress: ProgressTable;
+  readonly idempotency: IdempotencyTable;
   readonly leases: {
     /** The fence that a lease is known to be at, where it is not this one. */
     fencedBy(lease: string, fence: number): number | undefined;
   };
-  readonly deadLetters: LocalDeadLetters;
+  readonly deadLetters: DeadLetterTable;
   /** Of a log whose values lie where others write too. */
   readonly shared?: {
     /** The command as it is to be decided there, or why it can't be. */

@@ -15,7 +15,7 @@ import { compileGlob } from '../shared/glob.ts';
 import type { BatchParts } from './batch-parts.ts';
 import { ABORTED, isFailure, refused, tooBig } from './batch-refusals.ts';
 import { lettersOfRefused } from './dead-letter.ts';
-import { digestOf } from './local-idempotency.ts';
+import { digestOf } from './idempotency-table.ts';
 import type { Batch, Found } from './log.ts';
 import type { Stage } from './stage.ts';
 

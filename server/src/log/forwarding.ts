@@ -4,9 +4,9 @@ import type { Limits } from '../config/settings.ts';
 import type { FollowingView } from '../view/view.ts';
 import type { DeadLetters } from './dead-letter.ts';
 import type { Lease, Leases } from './lease.ts';
-import { readProgress } from './local-progress.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
 import type { LogOwner } from './owner.ts';
+import { readProgress } from './progress-table.ts';
 import { StoredDeadLetters } from './stored-dead-letters.ts';
 import { WaitingWork } from './waiting-work.ts';
 

@@ -7,12 +7,12 @@ import type { Clock } from '../shared/clock.ts';
 import type { ReportFault } from '../shared/logger.ts';
 import type { WritableView } from '../view/view.ts';
 import { BatchRun } from './batch-run.ts';
+import { DeadLetterTable } from './dead-letter-table.ts';
+import { IdempotencyTable } from './idempotency-table.ts';
 import { JobQueue, type Touched } from './job-queue.ts';
-import { LocalDeadLetters } from './local-dead-letters.ts';
-import { LocalIdempotency } from './local-idempotency.ts';
 import { LocalLeases } from './local-leases.ts';
-import { LocalProgress } from './local-progress.ts';
 import type { Batch, Log, LogState, Settled } from './log.ts';
+import { ProgressTable } from './progress-table.ts';
 import { type Mark, STEP_CHANGES_MAX, Stage } from './stage.ts';
 
 const COLLECT_MAX = 1000;
@@ -41,10 +41,10 @@ export class LocalLog implements Log {
   readonly kind = 'local';
   readonly node = randomUUID().slice(0, 8);
   readonly view: WritableView;
-  readonly deadLetters: LocalDeadLetters;
+  readonly deadLetters: DeadLetterTable;
   readonly leases: LocalLeases;
-  readonly #progress: LocalProgress;
-  readonly #idempotency: LocalIdempotency;
+  readonly #progress: ProgressTable;
+  readonly #idempotency: IdempotencyTable;
   readonly #options: LocalLogOptions;
   readonly #jobs: JobQueue;
   #leaseWrites: {
@@ -77,11 +77,11 @@ export class LocalLog implements Log {
     this.#jobs = new JobQueue({ limits: settings.limits, view, bug: (error) => this.#bug(error) });
     this.view = view;
     const ledger = view.table('ledger');
-    this.deadLetters = new LocalDeadLetters(view.table('deadLetters'), ledger, settings.deadLetters);
+    this.deadLetters = new DeadLetterTable(view.table('deadLetters'), ledger, settings.deadLetters);
     this.leases = new LocalLeases(view.table('leases'), options.clock, (write) => this.#durably(write));
-    this.#progress = new LocalProgress(view.table('progress'));
+    this.#progress = new ProgressTable(view.table('progress'));
     const tables = { table: view.table('idempotency'), order: view.table('idempotencyOrder'), ledger };
-    this.#idempotency = new LocalIdempotency(tables, view, settings.idempotency);
+    this.#idempotency = new IdempotencyTable(tables, view, settings.idempotency);
   }
 
   submit(batch: Batch): Promise<Settled> {

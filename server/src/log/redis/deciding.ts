@@ -10,11 +10,11 @@ import { refuse } from '../../shared/refusal.ts';
 import type { WritableView } from '../../view/view.ts';
 import type { BatchParts } from '../batch-parts.ts';
 import { BatchRun } from '../batch-run.ts';
+import { DeadLetterTable } from '../dead-letter-table.ts';
+import { IdempotencyTable } from '../idempotency-table.ts';
 import type { JobQueue } from '../job-queue.ts';
-import { LocalDeadLetters } from '../local-dead-letters.ts';
-import { LocalIdempotency } from '../local-idempotency.ts';
-import { LocalProgress } from '../local-progress.ts';
 import type { Batch } from '../log.ts';
+import { ProgressTable } from '../progress-table.ts';
 import { STEP_CHANGES_MAX, Stage, type StageView } from '../stage.ts';
 import { DecidedStep } from './decided-step.ts';
 import { foundOf, observationOf } from './found-value.ts';
@@ -45,13 +45,13 @@ export interface DecidingOptions {
  * Invariant: one step at a time has notes (progress, idempotency, dead letters), and only on a view that shows everything before it.
  */
 export class Deciding {
-  readonly deadLetters: LocalDeadLetters;
+  readonly deadLetters: DeadLetterTable;
   /** What was found at keys that an append had expected otherwise; decided first in the next step. */
   readonly findings = new Map<string, Found>();
   readonly #options: DecidingOptions;
   readonly #tables: RecordedTables;
-  readonly #progress: LocalProgress;
-  readonly #idempotency: LocalIdempotency;
+  readonly #progress: ProgressTable;
+  readonly #idempotency: IdempotencyTable;
   readonly #parts: BatchParts;
   readonly #ownPrefix: string;
   #current: DecidedStep | undefined;
@@ -63,10 +63,10 @@ export class Deciding {
     const ledger = tables.table('ledger');
     this.#tables = tables;
     this.#ownPrefix = keyNames(settings.log.name).prefix;
-    this.deadLetters = new LocalDeadLetters(tables.table('deadLetters'), ledger, settings.deadLetters);
-    this.#progress = new LocalProgress(tables.table('progress'));
+    this.deadLetters = new DeadLetterTable(tables.table('deadLetters'), ledger, settings.deadLetters);
+    this.#progress = new ProgressTable(tables.table('progress'));
     const idempotencyTables = { table: tables.table('idempotency'), order: tables.table('idempotencyOrder'), ledger };
-    this.#idempotency = new LocalIdempotency(idempotencyTables, view, settings.idempotency);
+    this.#idempotency = new IdempotencyTable(idempotencyTables, view, settings.idempotency);
     this.#parts = {
       ...{ view, access, settings, leases },
       progress: this.#progress,

@@ -1,8 +1,8 @@
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { ReadableTable, Table } from '../view/view.ts';
-import { LocalNotes } from './local-notes.ts';
 import type { ProgressStep } from './log.ts';
 import type { Stage } from './stage.ts';
+import { StepNotes } from './step-notes.ts';
 
 const SOURCE_PARTITIONS_MAX = 10_000;
 
@@ -20,13 +20,13 @@ export function readProgress(table: ReadableTable, source: string): Readonly<Rec
 }
 
 /** Source progress: (source, source partition) → the source's own next offset, moved by compare-and-set with the changes. */
-export class LocalProgress {
+export class ProgressTable {
   readonly #table: Table;
-  readonly #notes: LocalNotes;
+  readonly #notes: StepNotes;
 
   constructor(table: Table) {
     this.#table = table;
-    this.#notes = new LocalNotes(table);
+    this.#notes = new StepNotes(table);
   }
 
   read(source: string): Readonly<Record<string, string>> {

@@ -21,8 +21,8 @@ const LAST_KEY = Buffer.from([0xff]);
 /** At most this many old letters go in one step. */
 const EXPIRE_MAX = 1000;
 
-/** Dead letters in the log's own store. The oldest go first when a bound is passed, and are counted. */
-export class LocalDeadLetters implements DeadLetters {
+/** Dead letters as a log keeps them, written with the step that made them. The oldest go first when a bound is passed, and are counted. */
+export class DeadLetterTable implements DeadLetters {
   readonly #stored: StoredDeadLetters;
   readonly #letters: Table;
   readonly #ledger: Table;

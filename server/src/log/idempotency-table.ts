@@ -3,8 +3,8 @@ import type { Outcome } from '../commands/command.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
 import type { Table, View } from '../view/view.ts';
-import { LocalNotes } from './local-notes.ts';
 import type { Stage } from './stage.ts';
+import { StepNotes } from './step-notes.ts';
 
 const COUNTERS_KEY = Buffer.from('idempotency');
 const FIRST_KEY = Buffer.alloc(0);
@@ -32,8 +32,8 @@ interface Reference {
 }
 
 /** What was answered under an idempotency key or a sender's sequence, kept for a time and up to a count. */
-export class LocalIdempotency {
-  readonly #notes: LocalNotes;
+export class IdempotencyTable {
+  readonly #notes: StepNotes;
   readonly #order: Table;
   readonly #table: Table;
   readonly #ledger: Table;
@@ -48,7 +48,7 @@ export class LocalIdempotency {
     limits: Settings['idempotency'],
   ) {
     this.#table = tables.table;
-    this.#notes = new LocalNotes(tables.table);
+    this.#notes = new StepNotes(tables.table);
     this.#order = tables.order;
     this.#ledger = tables.ledger;
     this.#view = view;

@@ -5,7 +5,7 @@ import type { Stage } from './stage.ts';
  * Small records beside the changes of a step (source progress, what was answered under an idempotency key): seen by the batches
  * decided after them, written with the step, taken back with it.
  */
-export class LocalNotes {
+export class StepNotes {
   readonly #table: Table;
   #pending = new Map<string, Buffer>();
 
