@@ -141,7 +141,7 @@ async function startOwner(settings: Settings, parts: ServerParts): Promise<Runni
   try {
     resp = await openResp(settings, { ...parts, clock, log, metrics, channels });
     const flows = await makeFlows(settings, { log, clock, logger, channels });
-    addFlowMetrics(metrics, flows);
+    addFlowMetrics(metrics, { ...flows, log });
     const workers = await startWorkers({
       settings,
       log,

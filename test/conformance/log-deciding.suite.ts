@@ -61,6 +61,31 @@ export function decidingPromises(suite: LogSuite): void {
       );
     });
 
+    suite.each('counts what senders were told, and nothing of a batch that fails as a whole', async () => {
+      const deciding = suite.probe.deciding?.() ?? suite.log;
+      const counted = () => ({ ...deciding.outcomes });
+      const none = { applied: 0, duplicate: 0, late: 0, conflict: 0, refused: 0, value: 0 };
+      assert.deepEqual(counted(), none);
+      const updated = moment(suite.probe.clock.micros);
+      const older = moment(updated.micros - 1);
+      await submit(suite.log, [put('a', 1, { updated }), put('b', 1), { op: 'read', key: 'a' }]);
+      assert.deepEqual(counted(), { ...none, applied: 2, value: 1 });
+      const late = put('a', 0, { updated: older });
+      await submit(suite.log, [put('a', 1, { updated }), late, late, put('b', 2, { ifAbsent: true })]);
+      const more = { ...none, applied: 2, duplicate: 1, late: 2, conflict: 1, value: 1 };
+      assert.deepEqual(counted(), more);
+      await submit(suite.log, [put('c', 1), late], { atomic: true });
+      assert.deepEqual(counted(), { ...more, late: 3, refused: 1 });
+      const progress = { source: 'import', sourcePartition: '0', expected: '7', next: '8' };
+      assert.equal(await code(submit(suite.log, [put('d', 1)], { progress })), 'progress-mismatch');
+      assert.deepEqual(counted(), { ...more, late: 3, refused: 1 });
+      // A repeat is told the same once more.
+      await one(suite.log, put('e', 1, { idempotencyKey: 'once' }));
+      await one(suite.log, put('e', 1, { idempotencyKey: 'once' }));
+      await submit(suite.log, [put('f.1', 1), put('f.2', 1), { op: 'removeMatching', pattern: 'f.*' }]);
+      assert.deepEqual(counted(), { ...more, applied: 7, late: 3, refused: 1 });
+    });
+
     suite.each('a refusal made by a format keeps its place among the outcomes', async () => {
       const refusal = { outcome: 'refused', code: 'unknown-op', message: 'no such op' } as const;
       const { outcomes } = await submit(suite.log, [put('a', 1), refusal, put('b', 2)]);

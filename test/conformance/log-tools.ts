@@ -13,6 +13,8 @@ export interface LogProbe {
   reopen(): Promise<Log>;
   /** Decides what is due by the clock. */
   settleDue(log: Log): Promise<void>;
+  /** Where the log under test hands on what is submitted: the one that decides it. */
+  deciding?: () => Log;
   /** Makes the next durable step fail as a full disk does; undefined where this log can't. */
   failNextStep?: () => void;
   close(): Promise<void>;

@@ -49,6 +49,28 @@ describe('a server with --log redis', { timeout: 120_000 }, () => {
     assert.equal((await put(a.url, 'k', 3)).status, 200);
   });
 
+  test('counts late writes, and every other outcome, in the metrics of the node that was asked', async (t) => {
+    const redis = await startRedis(t);
+    const [a, b] = await Promise.all([nodeAt(redis, t), nodeAt(redis, t)]);
+    await sendCommands(a.url, [
+      { op: 'put', key: 'k', value: 2, updated: '2026-01-02T00:00:00Z' },
+      { op: 'put', key: 'k', value: 1, updated: '2026-01-01T00:00:00Z' },
+    ]);
+    assert.match((await put(a.url, 'k', 1, '?updated=2026-01-01T00:00:00Z')).text, /"outcome":"late"/);
+    const counted = async ({ url }: { readonly url: string }) =>
+      (await ask(`${url}/metrics`)).text.match(/^latchkey_outcomes_total\{.*$/gm);
+    const counts = (applied: number, late: number) => [
+      `latchkey_outcomes_total{outcome="applied"} ${applied}`,
+      'latchkey_outcomes_total{outcome="duplicate"} 0',
+      `latchkey_outcomes_total{outcome="late"} ${late}`,
+      'latchkey_outcomes_total{outcome="conflict"} 0',
+      'latchkey_outcomes_total{outcome="refused"} 0',
+      'latchkey_outcomes_total{outcome="value"} 0',
+    ];
+    assert.deepEqual(await counted(a), counts(1, 2));
+    assert.deepEqual(await counted(b), counts(0, 0));
+  });
+
   test('says why it is not ready while the Redis is away, goes on reading, and stops all the same', async (t) => {
     const redis = await startRedis(t);
     const server = await nodeAt(redis, t);

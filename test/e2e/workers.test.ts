@@ -284,6 +284,8 @@ describe('a server with workers', () => {
     assert.equal(value('latchkey_workers'), 2);
     assert.equal(value('latchkey_worker_restarts_total'), 0);
     assert.equal(value('latchkey_ready'), 1);
+    assert.match(text, /^latchkey_outcomes_total\{outcome="applied"\} 1$/m);
+    assert.match(text, /^latchkey_outcomes_total\{outcome="late"\} 0$/m);
     assert.match(
       text,
       /^latchkey_http_request_duration_seconds_count\{method="PUT",route="\/v1\/keys\/\*",status="200"\} 1$/m,

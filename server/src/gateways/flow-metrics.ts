@@ -1,15 +1,32 @@
 import type { Registry } from 'prom-client';
 import { Counter, Gauge } from 'prom-client';
+import type { Log } from '../log/log.ts';
 import type { Sink } from '../sinks/sink.ts';
 import type { Source, SourceState } from '../sources/source.ts';
 
-/** Registers what is asked of the sources and sinks of this process when somebody scrapes. */
+/** Registers what is asked of the sources and sinks of this process, and of the log that decides here, when somebody scrapes. */
 export function addFlowMetrics(
   metrics: Registry,
-  { sinks, sources }: { readonly sources: readonly Source[]; readonly sinks: readonly Sink[] },
+  { log, sinks, sources }: { readonly log: Log; readonly sources: readonly Source[]; readonly sinks: readonly Sink[] },
 ): void {
+  addOutcomeMetrics(metrics, log);
   if (sinks.length > 0) addSinkMetrics(flowMetrics(metrics, 'sink', sinks));
   if (sources.length > 0) addSourceMetrics(flowMetrics(metrics, 'source', sources));
+}
+
+function addOutcomeMetrics(metrics: Registry, log: Log): void {
+  const { outcomes } = log;
+  if (outcomes === undefined) return;
+  const counter = new Counter({
+    name: 'latchkey_outcomes_total',
+    help: 'Commands by what their sender was told; of messages of sources too.',
+    labelNames: ['outcome'],
+    registers: [metrics],
+    collect() {
+      counter.reset();
+      for (const [outcome, count] of Object.entries(outcomes)) counter.inc({ outcome }, count);
+    },
+  });
 }
 
 interface FlowMetrics<Flow> {

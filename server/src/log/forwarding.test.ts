@@ -122,6 +122,7 @@ async function makeForwardingProbe(): Promise<LogProbe> {
       await owner?.settleDue();
       await worker?.view.shown(owner?.view.steps ?? 0, 5000);
     },
+    deciding: () => owner as LocalLog,
     failNextStep: () => local.failNextStep(),
     close: async () => {
       await end();

@@ -4,7 +4,7 @@ import type { Limits } from '../config/settings.ts';
 import type { View } from '../view/view.ts';
 import { batchBytes } from './batch-bytes.ts';
 import type { BatchRun, RunMark } from './batch-run.ts';
-import type { Settled } from './log.ts';
+import type { OutcomeCounts, Settled } from './log.ts';
 import type { Stage } from './stage.ts';
 
 interface Job {
@@ -44,6 +44,10 @@ export interface JobQueueOptions {
  */
 export class JobQueue {
   readonly #options: JobQueueOptions;
+  // Plain numbers: a counter of prom-client hashes its labels at every call, and this is on the way of every write.
+  readonly #told = { applied: 0, duplicate: 0, late: 0, conflict: 0, refused: 0, value: 0 };
+  /** What senders were told. */
+  readonly told: OutcomeCounts = this.#told;
   readonly #jobs: Job[] = [];
   #commands = 0;
   #bytes = 0;
@@ -115,8 +119,8 @@ export class JobQueue {
       }
       if (job.isTold) continue;
       this.#leave(job);
-      if (fault !== undefined) refuse(job, fault, position);
-      else job.resolve({ outcomes: job.run.outcomes, position });
+      if (fault !== undefined) this.#refuse(job, fault, position);
+      else this.#tell(job, job.run.outcomes, position);
     }
   }
 
@@ -133,8 +137,18 @@ export class JobQueue {
     const position = this.#options.view.position();
     for (const job of [...this.#jobs]) {
       this.#leave(job);
-      refuse(job, error, position);
+      this.#refuse(job, error, position);
     }
+  }
+
+  #refuse(job: Job, fault: unknown, position: Settled['position']): void {
+    if (job.steps === 0) job.reject(fault);
+    else this.#tell(job, withFailure(job, fault), position);
+  }
+
+  #tell(job: Job, outcomes: readonly Outcome[], position: Settled['position']): void {
+    for (const { outcome } of outcomes) this.#told[outcome] += 1;
+    job.resolve({ outcomes, position });
   }
 
   #leave(job: Job): void {
@@ -144,11 +158,6 @@ export class JobQueue {
     this.#commands -= job.run.batch.commands.length;
     this.#bytes -= job.bytes;
   }
-}
-
-function refuse(job: Job, fault: unknown, position: Settled['position']): void {
-  if (job.steps === 0) job.reject(fault);
-  else job.resolve({ outcomes: withFailure(job, fault), position });
 }
 
 /** What became durable keeps its outcome; the rest is told that it did not. */

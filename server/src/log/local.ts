@@ -11,7 +11,7 @@ import { DeadLetterTable } from './dead-letter-table.ts';
 import { IdempotencyTable } from './idempotency-table.ts';
 import { JobQueue, type Touched } from './job-queue.ts';
 import { LocalLeases } from './local-leases.ts';
-import type { Batch, Log, LogState, Settled } from './log.ts';
+import type { Batch, Log, LogState, OutcomeCounts, Settled } from './log.ts';
 import { ProgressTable } from './progress-table.ts';
 import { type Mark, STEP_CHANGES_MAX, Stage } from './stage.ts';
 
@@ -41,6 +41,7 @@ export class LocalLog implements Log {
   readonly kind = 'local';
   readonly node = randomUUID().slice(0, 8);
   readonly view: WritableView;
+  readonly outcomes: OutcomeCounts;
   readonly deadLetters: DeadLetterTable;
   readonly leases: LocalLeases;
   readonly #progress: ProgressTable;
@@ -76,6 +77,7 @@ export class LocalLog implements Log {
     const { settings, view } = options;
     this.#jobs = new JobQueue({ limits: settings.limits, view, bug: (error) => this.#bug(error) });
     this.view = view;
+    this.outcomes = this.#jobs.told;
     const ledger = view.table('ledger');
     this.deadLetters = new DeadLetterTable(view.table('deadLetters'), ledger, settings.deadLetters);
     this.leases = new LocalLeases(view.table('leases'), options.clock, (write) => this.#durably(write));

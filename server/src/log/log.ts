@@ -53,6 +53,9 @@ export interface Settled {
   readonly position: Position;
 }
 
+/** Commands by what their senders were told, since the log was opened. A batch that failed as a whole has no outcomes. */
+export type OutcomeCounts = Readonly<Record<Outcome['outcome'], number>>;
+
 /** What a server that keeps the log promises, by its settings. */
 export interface Durability {
   readonly persistence: 'every-write' | 'every-second' | 'snapshots' | 'none' | 'unknown';
@@ -82,6 +85,8 @@ export interface Log {
   readonly view: View;
   readonly deadLetters: DeadLetters;
   readonly leases: Leases;
+  /** Absent where batches are handed on to the log of another process, which counts them. */
+  readonly outcomes?: OutcomeCounts;
   /**
    * Every write of Latchkey is this call.
    * @throws LatchkeyError `overloaded`, `batch-too-big`, `progress-mismatch` (with `progress`), `conflict` (fence, `ifUnchanged`), `storage-full`,

@@ -6,7 +6,7 @@ import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
 import type { WritableView } from '../view/view.ts';
 import { JobQueue } from './job-queue.ts';
-import type { Batch, Log, LogState, Settled } from './log.ts';
+import type { Batch, Log, LogState, OutcomeCounts, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
 import { Appending, mayPass } from './redis/appending.ts';
 import { catchingUp } from './redis/catching-up.ts';
@@ -54,6 +54,7 @@ export class RedisLog implements Log {
   readonly kind = 'redis';
   readonly node = randomUUID().slice(0, 8);
   readonly view: WritableView;
+  readonly outcomes: OutcomeCounts;
   readonly leases: RedisLeases;
   readonly #options: RedisLogOptions;
   readonly #jobs: JobQueue;
@@ -111,6 +112,7 @@ export class RedisLog implements Log {
     });
     const appending = new Appending({ store, node, logger, signal, onUnsure: () => this.#patience.begin() });
     this.#jobs = jobs;
+    this.outcomes = jobs.told;
     this.#replica = replica;
     this.#deciding = new Deciding({ ...options, replica, leases: this.leases });
     const nowMicros = () => time.decidingMicros(replica.head.nowMicros);
