@@ -14,7 +14,7 @@ import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
 import type { RedisLeases } from './redis-leases.ts';
-import type { AppendAnswer, Found, LogRecord, RedisStore } from './redis-store.ts';
+import type { AppendAnswer, Found, LogRecord, Rebased, RedisStore } from './redis-store.ts';
 import type { Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 import type { Unobserved } from './unobserved.ts';
@@ -61,6 +61,8 @@ export class Pump {
   #unshown: DecidedStep | undefined;
   #isAheadScheduled = false;
   #lost = 0;
+  /** Others were faster the last time. */
+  #isContended = false;
   /** So many batches are decided alone, because one of those was refused by the Redis. */
   #alone = 0;
 
@@ -80,7 +82,9 @@ export class Pump {
 
   /** More came while an append is on its way. */
   came(): void {
-    if (this.#isAheadScheduled || this.#inFlight === undefined || this.#options.jobs.length === 0) return;
+    // Where others write too, the step is seldom appended where it was decided, and what lies on it was decided in vain.
+    if (this.#isContended || this.#isAheadScheduled || this.#inFlight === undefined) return;
+    if (this.#options.jobs.length === 0) return;
     this.#isAheadScheduled = true;
     setImmediate(() => {
       this.#isAheadScheduled = false;
@@ -214,8 +218,10 @@ export class Pump {
       return;
     }
     this.#inFlight = undefined;
-    if (answer.kind === 'appended') await this.#appended(step);
-    else if (answer.kind === 'moved' && answer.records[0]?.token === request.record.token) {
+    this.#isContended = answer.kind !== 'appended' || answer.rebased !== undefined;
+    if (answer.kind === 'appended') {
+      await this.#appended(step, answer.rebased === undefined || this.#rebased(step, answer.rebased));
+    } else if (answer.kind === 'moved' && answer.records[0]?.token === request.record.token) {
       // An earlier send of it, whose connection was lost, was carried out after all.
       await this.#appended(step);
       await replica.applied();
@@ -227,7 +233,18 @@ export class Pump {
     }
   }
 
-  async #appended(step: DecidedStep): Promise<void> {
+  /** It was appended after what others were faster with. False: not all of that is known here. */
+  #rebased(step: DecidedStep, rebased: Rebased): boolean {
+    const { first, records } = rebased;
+    this.takeBackAhead();
+    const below = records.at(-1)?.last === first - 1 ? this.#takeOver(records) : undefined;
+    if (below !== undefined) below.above = step;
+    step.moveUp(below?.stage, rebased);
+    return below !== undefined;
+  }
+
+  /** `isPlaced`: it follows what is known. */
+  async #appended(step: DecidedStep, isPlaced = true): Promise<void> {
     const { deciding, replica, replicasMin, store, unobserved } = this.#options;
     this.#lost = 0;
     this.#alone = Math.max(0, this.#alone - step.touched.length);
@@ -236,6 +253,12 @@ export class Pump {
     const position = { epoch: replica.head.epoch, components: [{ offset: step.record.last }] };
     const failure = replicasMin === 0 ? undefined : await replicated(store, replicasMin);
     this.#options.onResult(failure);
+    if (!isPlaced) {
+      // A reply was lost, and what lies in between has to be read before the view can show it.
+      this.#options.jobs.settle(step.touched, failure, position);
+      this.#options.onAstray();
+      return;
+    }
     this.#unshown = step;
     const { shown, tried } = replica.own(step);
     void tried.then(() => this.#options.jobs.settle(step.touched, failure, position));
@@ -286,19 +309,24 @@ export class Pump {
 
   /** What others wrote is decided on at once, as this node's own steps are, while the view takes it. */
   #goOnAbove(records: readonly LogRecord[]): boolean {
+    return this.#takeOver(records) !== undefined;
+  }
+
+  /** The step that others' records are, on which this node goes on; undefined where they don't follow what is known. */
+  #takeOver(records: readonly LogRecord[]): DecidedStep | undefined {
     const { deciding, replica } = this.#options;
     const step = deciding.begin(this.#unshown, replica.head);
     const shown = replica.others(records, () => {
       for (const { changes } of records) for (const change of changes) step.stage.takeOver(change);
       return step.stage.placed;
     });
-    if (shown === undefined) return false;
+    if (shown === undefined) return undefined;
     this.#unshown = step;
     void shown.then(() => {
       deciding.reload();
       this.#isShown(step);
     });
-    return true;
+    return step;
   }
 
   #isShown(step: DecidedStep): void {

@@ -118,7 +118,8 @@ class ConnectedStore implements RedisStore {
       const place = { names: this.#names, bounds, runId, shiftMicros: this.#shiftMicros };
       const { args, keys } = appendCall(request, place);
       try {
-        const answer = answerOfReply(await this.#redis.run(SCRIPTS.append, keys, args));
+        const { first, last } = request.record;
+        const answer = answerOfReply(await this.#redis.run(SCRIPTS.append, keys, args), last - first + 1);
         if (answer.kind === 'appended') this.#appendedRunId = runId;
         return answer;
       } catch (error) {

@@ -68,7 +68,13 @@ export class Writer {
   async append(request: AppendRequest): Promise<AppendAnswer> {
     const answer = await this.store.append(request);
     if (answer.kind !== 'appended') return answer;
-    this.know(request);
+    const { rebased } = answer;
+    if (rebased === undefined) this.know(request);
+    else {
+      const { first, nowMicros } = rebased;
+      const { record } = request;
+      this.know({ ...request, record: { ...record, first, last: first + record.last - record.first, nowMicros } });
+    }
     return answer;
   }
 
@@ -95,7 +101,7 @@ export class Writer {
 
   #keyWrite(wish: Wish, change: Change): KeyWrite {
     const expects = wish.expects ?? (this.#known.has(wish.key) ? { kind: 'known' } : { kind: 'unseen' });
-    return { change, plain: wish.plain ?? plainOf(change), expects };
+    return { change, previous: change.previous, plain: wish.plain ?? plainOf(change), expects };
   }
 }
 
