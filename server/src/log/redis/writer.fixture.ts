@@ -8,6 +8,8 @@ export const EMPTY_HEAD: Head = { epoch: '', offset: 0, token: '', nowMicros: 0,
 /** What a test says of one change; the rest follows. */
 export interface Wish extends Partial<Omit<ChangeDraft, 'key'>> {
   readonly key: string;
+  /** Offset of the key's last change before; 0 where the test does not care. */
+  readonly previous?: number;
   readonly plain?: KeyWrite['plain'];
   readonly expects?: KeyWrite['expects'];
 }
@@ -89,6 +91,11 @@ export class Writer {
       runId: this.#runId,
       tombstoneFloor: record.tombstoneFloor ?? head.tombstoneFloor,
     };
+  }
+
+  /** That the log has it. */
+  learn(key: string): void {
+    this.#known.add(key);
   }
 
   knows(key: string): boolean {
