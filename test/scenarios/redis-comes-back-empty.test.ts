@@ -74,10 +74,11 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     assert.deepEqual(Object.fromEntries(folded), values, 'a watcher has them too');
     assert.equal(await redis.command('GET', 'kept'), '{"x":1}');
     assert.ok(Number(await redis.command('TTL', 'short')) > 2000);
+    // The other one was first to find the Redis again.
+    await untilReady(...nodes);
     const [late] = await sendCommands(one.url, [{ op: 'put', key: 'gone', value: 2, updated: '2026-01-01T12:00:00Z' }]);
     assert.equal(late?.outcome, 'late', 'the tombstone still protects the key');
     assert.equal(await sendRow(one.url, { value: 7, next: '8' }), 409, 'the row was taken before');
     assert.equal(await sendRow(one.url, { value: 8, expected: '8', next: '9' }), 200);
-    await untilReady(...nodes);
   });
 });

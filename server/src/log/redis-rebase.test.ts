@@ -152,6 +152,48 @@ describe('nodes that write at once', () => {
     );
   });
 
+  test('reads and what comes to nothing hold while others write other keys, and are decided again where they write the same', async () => {
+    const confirmations: string[] = [];
+    let before = async () => {};
+    const [a, b] = await Promise.all([
+      world.nodes.start(),
+      world.nodes.start({
+        wrapStore: (store) =>
+          new Proxy(store, {
+            get: (target, name) => {
+              const own = Reflect.get(target, name);
+              if (name !== 'confirm') return typeof own === 'function' ? own.bind(target) : own;
+              return async (...args: Parameters<RedisStore['confirm']>) => {
+                await before();
+                const answer = await target.confirm(...args);
+                confirmations.push(answer.kind);
+                return answer;
+              };
+            },
+          }),
+      }),
+    ]);
+    await submit(a, [put('old', 1, { updated: { micros: 5 } })]);
+    await reaches(b, a);
+    const ask = () => submit(b, [{ op: 'read', key: 'old' }, put('old', 2, { updated: { micros: 4 } })]);
+    before = async () => void (await submit(a, [put('others', 1)]));
+    const told = async () =>
+      (await ask()).outcomes.map((outcome) => ('entry' in outcome ? outcome.entry?.value?.data : outcome.outcome));
+    assert.deepEqual([await told(), confirmations.splice(0)], [['1', 'late'], ['confirmed']]);
+    before = async () => {
+      before = async () => {};
+      await submit(a, [put('old', 3)]);
+    };
+    assert.deepEqual(
+      [await told(), confirmations],
+      [
+        ['3', 'late'],
+        ['moved', 'confirmed'],
+      ],
+    );
+    assert.equal(b.state().isReady, true);
+  });
+
   test('whatever they write, each sender is told what the log has, and time goes on with the offsets', async (t) => {
     const seed = seedFrom(process.env.LATCHKEY_SEED);
     t.diagnostic(`LATCHKEY_SEED=${seed}`);

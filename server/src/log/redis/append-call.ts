@@ -1,7 +1,7 @@
 import type { Payload } from '../../shared/change.ts';
 import type { Argument } from '../../shared/redis/reply.ts';
 import type { TableName } from '../../view/view.ts';
-import { FIXED_ARGUMENTS, OWN_KEYS, PLAN_BYTES, PLAN_OPS } from './append-script.ts';
+import { FIXED_ARGUMENTS, OWN_KEYS, PLAN_BYTES, PLAN_OPS } from './append-plan.ts';
 import { type Digest, digestOf, digestOfFields, NO_DIGEST } from './digest.ts';
 import { fieldsOfChange } from './hash-fields.ts';
 import { writeDigest } from './key-head.ts';

@@ -4,108 +4,12 @@
  * that an ACL refuses before it runs. Numbers that matter are texts all the way: Lua would round or shorten them.
  */
 
-/** Of each key, in the order of KEYS, the plan holds so many bytes: `writePlan` and `struct.unpack` agree on them. */
-export const PLAN_FORMAT = '<BI4I4I4I4I4c16d';
-export const PLAN_BYTES = 45;
-
-/** What a plan says of a key. */
-export const PLAN_OPS = { none: 0, set: 1, hash: 2, wholeHash: 3, expiry: 4, unlink: 5 } as const;
-
-/** Names for the script of the keys that it has in front of the tables' and the users'. */
-export const OWN_KEYS = ['head', 'epochs', 'changes', 'marks', 'heads', 'index', 'writers', 'fences', 'turn'] as const;
-
-/** Arguments before the variable ones. */
-export const FIXED_ARGUMENTS = 30;
+import { FIXED_ARGUMENTS, PLAN_BYTES, PLAN_FORMAT } from './append-plan.ts';
+import { AS_IT_WAS, MOVE_UP } from './rebase-script.ts';
+import { READ_HEAD, RECORDS_AFTER, REPLICATE_EFFECTS } from './script-parts.ts';
 
 /** Keys that are written together: few enough for tables that stay small, many enough that calls cost little. */
 const CHUNK = 64;
-
-/**
- * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any, and the
- * offset that the last of them reaches; nil where the first of them was not appended to that head.
- */
-const RECORDS_AFTER = `
-local function recordsAfter(changes, offset, token, bytesMax)
-  local list, bytes, count, reached = {}, 0, 1, offset
-  local from = '(' .. offset .. '-0'
-  while true do
-    local page = redis.call('XRANGE', changes, from, '+', 'COUNT', count)
-    for at = 1, #page do
-      local fields = page[at][2]
-      if #list == 0 and fields[2] ~= token then return nil end
-      bytes = bytes + #fields[4]
-      if #list > 0 and bytes > bytesMax then return list, reached end
-      list[#list + 1] = fields[4]
-      reached = string.match(page[at][1], '^%d+')
-    end
-    if #page < count or bytes >= bytesMax then return list, reached end
-    from = '(' .. page[#page][1]
-    count = math.max(1, math.min(256, math.floor((bytesMax - bytes) * #list / bytes)))
-  end
-end
-`;
-
-/** Redis 6.2 can be set to send scripts instead of what they wrote to replicas, and then takes no write after TIME. */
-export const REPLICATE_EFFECTS = `
-if redis.replicate_commands then redis.replicate_commands() end
-`;
-
-/** `readHead(key)`: the fields of a head, in the order of `headOfReply`. */
-const READ_HEAD = `
-local function readHead(key)
-  return redis.call('HMGET', key, 'epoch', 'offset', 'token', 'now', 'run', 'floor', 'bytes', 'mark')
-end
-`;
-
-/**
- * `isAsItWas()`: whether the last change of each key that the step was decided on is what it was. An offset lies at byte 19 of a head,
- * and the one that is expected at the end of a plan.
- */
-const AS_IT_WAS = `
-local function isAsItWas()
-  for first = 1, count, 1000 do
-    local last = math.min(first + 999, count)
-    local heads = call('HMGET', HEADS, unpack(KEYS, base + first, base + last))
-    for index = first, last do
-      local own = heads[index - first + 1]
-      if (own and struct.unpack('<d', own, 19) or 0) ~= struct.unpack('<d', plan, index * ${PLAN_BYTES} - 7) then return false end
-    end
-  end
-  for index = 1, tonumber(ARGV[30]) do
-    local own = call('HGET', HEADS, ARGV[${FIXED_ARGUMENTS - 1} + 2 * index])
-    if (own and struct.unpack('<d', own, 19) or 0) ~= tonumber(ARGV[${FIXED_ARGUMENTS} + 2 * index]) then return false end
-  end
-  return true
-end
-`;
-
-/**
- * `moveUp()`: gives the record the offsets that follow the head, and a `now` that is not before the head's: in its start, and of each
- * change the offset, the one before it where that is of this record too, and when it was decided (`record-codec.ts`, `key-head.ts`).
- * Nothing becomes longer, so what the plan tells of places holds.
- */
-const MOVE_UP = `
-local function moveUp()
-  local first, last = tonumber(ARGV[3]), tonumber(ARGV[4])
-  local now = math.max(decided, tonumber(head[4] or '0'))
-  local pieces = {sub(record, 1, 2), struct.pack('<ddd', first + up, last + up, now)}
-  local copied, at = 27, 28 + string.byte(record, 27)
-  local changes = struct.unpack('<I4', record, at)
-  at = at + 8
-  for index = 0, changes - 1 do
-    local key, own, value = struct.unpack('<I2I2I4', record, at)
-    local start = at + 8 + key
-    local previous = struct.unpack('<d', record, start + 26)
-    if previous >= first then previous = previous + up end
-    pieces[#pieces + 1] = sub(record, copied, start + 17)
-    pieces[#pieces + 1] = struct.pack('<ddd', first + up + index, previous, now)
-    copied, at = start + 42, start + own + value
-  end
-  pieces[#pieces + 1] = sub(record, copied)
-  record = table.concat(pieces)
-  return string.format('%.0f', last + up), string.format('%.0f', now)
-end
-`;
 
 const LOOK = `
 local HEAD, EPOCHS, CHANGES, MARKS, HEADS, INDEX, WRITERS, FENCES, TURN = unpack(KEYS, 1, 9)

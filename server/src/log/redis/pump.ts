@@ -13,8 +13,9 @@ import { type Appending, newToken } from './appending.ts';
 import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
+import { looksOf } from './rebase.ts';
 import type { RedisLeases } from './redis-leases.ts';
-import type { AppendAnswer, Found, LogRecord, Rebased, RedisStore } from './redis-store.ts';
+import type { AppendAnswer, ConfirmAnswer, Found, LogRecord, Rebased, RedisStore } from './redis-store.ts';
 import type { Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 import type { Unobserved } from './unobserved.ts';
@@ -175,17 +176,17 @@ export class Pump {
   /** Nothing needs to be written, but whether what was read is still so is for the Redis to say. */
   async #confirm(step: DecidedStep): Promise<void> {
     const { deciding, jobs, replica, store, unobserved } = this.#options;
-    let head: { readonly token: string };
+    let answer: ConfirmAnswer;
     try {
-      head = await store.head();
+      answer = await store.confirm(replica.head, looksOf(step));
     } catch (error) {
       this.#undo(step);
       this.#options.onAstray();
       throw error;
     }
-    if (head.token !== replica.head.token) {
+    if (answer.kind !== 'confirmed') {
       this.#undo(step);
-      this.#options.onAstray();
+      await this.#answered(answer, step);
       return;
     }
     deciding.settle(true);

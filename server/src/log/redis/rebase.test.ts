@@ -202,6 +202,26 @@ for (const { path: program, version } of redisPrograms()) {
       assert.deepEqual([rebasedOf(again).first, rebasedOf(again).records.length], [4, 1]);
     });
 
+    test('what needs nothing written holds on a later head too, as long as the keys it was decided on are as they were', async (t) => {
+      const { fast, slow } = await race(t);
+      const { store, head } = slow;
+      const looked = [
+        { key: 'a', offset: 1 },
+        { key: 'none', offset: 0 },
+      ];
+      assert.deepEqual(await store.confirm(head, undefined), { kind: 'confirmed' });
+      await fast.put({ key: 'c' });
+      assert.deepEqual(await store.confirm(head, looked), { kind: 'confirmed' });
+      const missed = await store.confirm(head, undefined);
+      assert.deepEqual(missed.kind === 'moved' && missed.records.map(({ first }) => first), [3]);
+      await fast.put({ key: 'none' });
+      assert.equal((await store.confirm(head, looked)).kind, 'moved');
+      assert.deepEqual(await store.confirm(head, looked.slice(0, 1)), { kind: 'confirmed' });
+      assert.equal((await store.confirm({ ...head, token: 'another', epoch: 'another' }, looked)).kind, 'behind');
+      await fast.append(await fast.request([{ key: 'c' }], { record: { epoch: 'another' } }));
+      assert.equal((await store.confirm(head, looked.slice(0, 1))).kind, 'moved');
+    });
+
     test('offsets stay exact to 2^53', async (t) => {
       const world = await storeWorld(t, { program });
       const [fast, slow] = [await world.open(), await world.open()];

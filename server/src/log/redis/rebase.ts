@@ -13,7 +13,7 @@ const UP_MAX_MICROS = 1_000_000;
 
 /** The keys that it looked at and did not change; undefined: it holds on the head that it was decided on, and on no other. */
 export function rebaseOf(step: DecidedStep): readonly Looked[] | undefined {
-  if (!isOfKeysAlone(step)) return undefined;
+  if (step.isEmpty || !isOfKeysAlone(step)) return undefined;
   const { nowMicros, placed } = step.stage;
   const base = step.stage.head - placed.length;
   for (const { before, change } of placed) {
@@ -22,6 +22,13 @@ export function rebaseOf(step: DecidedStep): readonly Looked[] | undefined {
     const isToldTime = change.updated.micros !== change.decided;
     if (isToldTime ? change.previous > base : change.updated.text !== undefined) return undefined;
   }
+  return looksOf(step);
+}
+
+/** As `rebaseOf`, of a step that needs nothing written. */
+export function looksOf(step: DecidedStep): readonly Looked[] | undefined {
+  if (!isOfKeysAlone(step)) return undefined;
+  const { nowMicros } = step.stage;
   const looked: Looked[] = [];
   for (const [key, entry] of step.looked) {
     if (isDueBy(entry, nowMicros)) return undefined;
@@ -31,7 +38,7 @@ export function rebaseOf(step: DecidedStep): readonly Looked[] | undefined {
 }
 
 function isOfKeysAlone({ collected, fences, foreign, observed, stage, touched }: DecidedStep): boolean {
-  if (stage.placed.length === 0 || stage.hasNotes || collected.length > 0 || fences.size > 0) return false;
+  if (stage.hasNotes || collected.length > 0 || fences.size > 0) return false;
   if (foreign.size > 0 || observed.size > 0) return false;
   return touched.every(({ error, job }) => error === undefined && job.run.isPlain);
 }

@@ -155,6 +155,8 @@ export type AppendAnswer =
   /** Another node has the turn. */
   | { readonly kind: 'turn'; readonly waitMs: number };
 
+export type ConfirmAnswer = { readonly kind: 'confirmed' } | Extract<AppendAnswer, { kind: 'moved' | 'behind' }>;
+
 /**
  * A page of a refill: entries in the order of their offsets, tombstones too. A key that changes while it is read is left out; it lies
  * further on then, or after `head`.
@@ -204,6 +206,11 @@ export interface RedisStore {
   head(): Promise<Head>;
   epochs(): Promise<readonly { readonly id: string; readonly first: number }[]>;
   append(request: AppendRequest): Promise<AppendAnswer>;
+  /**
+   * Whether what was decided on that head, and needs nothing written, holds: it is the head, or, with `looked`, these keys are as they
+   * were.
+   */
+  confirm(head: Head, looked: readonly Looked[] | undefined): Promise<ConfirmAnswer>;
   /** Waits until so many replicas have what was written; how many have. */
   waitForReplicas(count: number, timeoutMs: number): Promise<number>;
   /** Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. */

@@ -1,7 +1,7 @@
 /** What the scripts return, as the contract has it. */
 import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
 import { decodeRecord } from './record-codec.ts';
-import type { AppendAnswer, Found, Head, LogRecord, Rebased } from './redis-store.ts';
+import type { AppendAnswer, ConfirmAnswer, Found, Head, LogRecord, Rebased } from './redis-store.ts';
 
 /** The fields of a head, as `readHead` of the scripts has them first. */
 export const HEAD_FIELDS = ['epoch', 'offset', 'token', 'now', 'run', 'floor'] as const;
@@ -36,6 +36,15 @@ function rebasedOfReply(last: number, nowMicros: number, records: Reply | undefi
 /** @throws LatchkeyError `data-corrupt` */
 function recordsOfReply(reply: Reply | undefined): LogRecord[] {
   return listOfReply(reply).map((record) => decodeRecord(bytesOfReply(record)));
+}
+
+export function confirmationOfReply(reply: Reply): ConfirmAnswer {
+  const [word, first] = listOfReply(reply);
+  const kind = text(word);
+  if (kind === 'confirmed') return { kind };
+  if (kind === 'moved') return { kind, records: recordsOfReply(first) };
+  if (kind === 'behind') return { kind, head: headOfReply(first) };
+  throw new Error(`the confirm script answered ${kind}`);
 }
 
 /** `length`: how many offsets the append took. */
