@@ -9,6 +9,7 @@ import { JobQueue } from './job-queue.ts';
 import type { Batch, Log, LogState, OutcomeCounts, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
 import { Appending, mayPass } from './redis/appending.ts';
+import { AskedReplicas } from './redis/asked-replicas.ts';
 import { catchingUp } from './redis/catching-up.ts';
 import { Deciding } from './redis/deciding.ts';
 import { Duties } from './redis/duties.ts';
@@ -127,16 +128,18 @@ export class RedisLog implements Log {
       unobserved: this.#unobserved,
       check: (facts) => this.#check(facts),
     });
+    const onResult = (failure: LatchkeyError | undefined) => this.#told(failure);
+    const replicas = new AskedReplicas({ store, count: settings.log.wait, signal, onResult });
     this.#pump = new Pump({
       ...{ store, jobs, replica, appending, time, signal },
       deciding: this.#deciding,
       leases: this.leases,
       duties: this.#duties,
       unobserved: this.#unobserved,
-      replicasMin: settings.log.wait,
+      replicas,
       onAstray: () => this.#lose(),
       onBug: bug,
-      onResult: (failure) => this.#told(failure),
+      onResult,
     });
   }
 

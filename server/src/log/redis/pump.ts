@@ -9,7 +9,9 @@ import type { ErrorCode } from '@latchkey/client';
 import { LatchkeyError } from '@latchkey/client';
 import { replyCode } from '../../shared/redis/error.ts';
 import type { JobQueue } from '../job-queue.ts';
+import type { Batch } from '../log.ts';
 import { type Appending, newToken } from './appending.ts';
+import type { AskedReplicas } from './asked-replicas.ts';
 import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
@@ -43,8 +45,7 @@ export interface PumpOptions {
   readonly duties: Duties;
   readonly unobserved: Unobserved;
   readonly time: ServerTime;
-  /** Replicas that must have a write before its sender is answered. */
-  readonly replicasMin: number;
+  readonly replicas: AskedReplicas;
   readonly signal: AbortSignal;
   /** This node does not know any more where the log is. */
   readonly onAstray: () => void;
@@ -175,7 +176,7 @@ export class Pump {
 
   /** Nothing needs to be written, but whether what was read is still so is for the Redis to say. */
   async #confirm(step: DecidedStep): Promise<void> {
-    const { deciding, jobs, replica, store, unobserved } = this.#options;
+    const { deciding, jobs, replica, replicas, store, unobserved } = this.#options;
     let answer: ConfirmAnswer;
     try {
       answer = await store.confirm(replica.head, looksOf(step));
@@ -193,7 +194,9 @@ export class Pump {
     deciding.findings.clear();
     await replica.applied();
     await unobserved.settled();
-    jobs.settle(step.touched);
+    // What it repeats may have been written less safely than it is told now.
+    const isAnswered = step.touched.some(({ job }) => job.run.batch.commands.some(isWrite));
+    jobs.settle(step.touched, isAnswered ? await replicas.everything() : undefined);
     this.#alone = Math.max(0, this.#alone - step.touched.length);
   }
 
@@ -246,14 +249,13 @@ export class Pump {
 
   /** `isPlaced`: it follows what is known. */
   async #appended(step: DecidedStep, isPlaced = true): Promise<void> {
-    const { deciding, replica, replicasMin, store, unobserved } = this.#options;
+    const { deciding, replica, replicas, unobserved } = this.#options;
     this.#lost = 0;
     this.#alone = Math.max(0, this.#alone - step.touched.length);
     deciding.settle(true);
     deciding.findings.clear();
     const position = { epoch: replica.head.epoch, components: [{ offset: step.record.last }] };
-    const failure = replicasMin === 0 ? undefined : await replicated(store, replicasMin);
-    this.#options.onResult(failure);
+    const failure = await replicas.appended();
     if (!isPlaced) {
       // A reply was lost, and what lies in between has to be read before the view can show it.
       this.#options.jobs.settle(step.touched, failure, position);
@@ -371,23 +373,8 @@ export class Pump {
   }
 }
 
-const REPLICAS_WAIT_MS = 1000;
-
-async function replicated(store: RedisStore, count: number): Promise<LatchkeyError | undefined> {
-  try {
-    const have = await store.waitForReplicas(count, REPLICAS_WAIT_MS);
-    return have >= count ? undefined : notReplicated(`${have} of ${count} replicas have it`);
-  } catch (error) {
-    return notReplicated('its replicas could not be asked', error);
-  }
-}
-
-function notReplicated(how: string, cause?: unknown): LatchkeyError {
-  return new LatchkeyError(
-    'timeout',
-    `This is written, but not as safely as log.wait asks for: after ${REPLICAS_WAIT_MS} ms ${how}. A failover now may lose it.`,
-    { cause },
-  );
+function isWrite(command: Batch['commands'][number]): boolean {
+  return 'op' in command && command.op !== 'read';
 }
 
 /** An ACL refuses a whole step for one of its keys. */

@@ -211,8 +211,8 @@ export interface RedisStore {
    * were.
    */
   confirm(head: Head, looked: readonly Looked[] | undefined): Promise<ConfirmAnswer>;
-  /** Waits until so many replicas have what was written; how many have. */
-  waitForReplicas(count: number, timeoutMs: number): Promise<number>;
+  /** Waits until so many replicas have what was appended here last, or everything that is there; how many have. */
+  waitForReplicas(count: number, timeoutMs: number, isEverything: boolean): Promise<number>;
   /** Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. */
   tail(
     after: Head,

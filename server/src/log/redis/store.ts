@@ -153,8 +153,14 @@ class ConnectedStore implements RedisStore {
     });
   }
 
-  waitForReplicas(count: number, timeoutMs: number): Promise<number> {
+  waitForReplicas(count: number, timeoutMs: number, isEverything: boolean): Promise<number> {
     return this.#redis.guarded('waiting for replicas', async () => {
+      if (isEverything) {
+        // WAIT goes by the last write of its connection, and this is one that comes after everything.
+        const { runId } = this.#redis;
+        await this.#redis.send(['SET', this.#names.wait, '1', 'PX', '1000']);
+        this.#appendedRunId = runId;
+      }
       if (this.#redis.runId !== this.#appendedRunId) {
         const message = 'The Redis was replaced after the write, so none of its replicas can be asked about it.';
         throw new LatchkeyError('not-ready', message, { retryAfter: 1 });
