@@ -97,7 +97,6 @@ export function openEnvironment(directory: string, options: { readonly isReadOnl
       maxReaders: 126,
       // A commit answers when it is flushed, not before: what is shown is what survives.
       overlappingSync: false,
-      noSync: process.env.XNOSYNC === '1',
       // Steps are batches already; LMDB's own would add a promise that nobody can handle when a commit fails.
       eventTurnBatching: false,
       readOnly: options.isReadOnly ?? false,
