@@ -213,10 +213,18 @@ export interface RedisStore {
   confirm(head: Head, looked: readonly Looked[] | undefined): Promise<ConfirmAnswer>;
   /** Waits until so many replicas have what was appended here last, or everything that is there; how many have. */
   waitForReplicas(count: number, timeoutMs: number, isEverything: boolean): Promise<number>;
-  /** Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. */
+  /**
+   * Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. `known`:
+   * where the log is known to be by the time they come; what lies before that is left out, if that is all.
+   */
   tail(
     after: Head,
-    options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal },
+    options: {
+      readonly waitMs: number;
+      readonly bytesMax: number;
+      readonly signal?: AbortSignal;
+      readonly known?: () => Head;
+    },
   ): Promise<readonly LogRecord[] | 'behind'>;
   refill(after: number, options: { readonly entriesMax: number; readonly bytesMax: number }): Promise<RefillPage>;
   /** All of the tables, page by page. */
