@@ -26,14 +26,17 @@ export function prepareDirectory(directory: string): void {
     if (!statSync(directory).isDirectory()) throw notADirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    if (error instanceof LatchkeyError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new LatchkeyError(
-      'data-unwritable',
-      `The data directory ${resolve(directory)} cannot be used (${code}); check its path and permissions, or choose another --data.`,
-      { field: 'data', cause: error },
-    );
+    throw error instanceof LatchkeyError ? error : unusable(directory, error);
   }
+}
+
+export function unusable(directory: string, error: unknown): LatchkeyError {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  return new LatchkeyError(
+    'data-unwritable',
+    `The data directory ${resolve(directory)} cannot be used (${code}); check its path and permissions, or choose another --data.`,
+    { field: 'data', cause: error },
+  );
 }
 
 function notADirectory(path: string): LatchkeyError {

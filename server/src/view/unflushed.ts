@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LatchkeyError } from '@latchkey/client';
 import type { ReportFault } from '../shared/logger.ts';
-import { STORE_FILE } from './environment.ts';
+import { STORE_FILE, unusable } from './environment.ts';
 import { belongsToAnother, claimDirectory, LOCAL_OWNER } from './start-epoch.ts';
 import { Store } from './store.ts';
 import { corrupt } from './store-file.ts';
@@ -64,9 +65,17 @@ export class UnflushedMark {
   /**
    * Before the store is opened to be written, while the directory is locked: takes what is there for good, flushes or empties it. The mark
    * of a store that is to be opened unflushed; undefined: its steps are to be flushed.
-   * @throws LatchkeyError `config-invalid` for the directory of another log, `data-corrupt`, `data-newer`
+   * @throws LatchkeyError `config-invalid` for the directory of another log, `data-corrupt`, `data-newer`, `data-unwritable`
    */
   static async settle(options: FlushOptions): Promise<UnflushedMark | undefined> {
+    try {
+      return (await UnflushedMark.#isSet(options)) ? new UnflushedMark(options) : undefined;
+    } catch (error) {
+      throw error instanceof LatchkeyError ? error : unusable(options.directory, error);
+    }
+  }
+
+  static async #isSet(options: FlushOptions): Promise<boolean> {
     const { directory, flushes = 'step', onEmptied, owner = LOCAL_OWNER, reportFault } = options;
     const boot = (options.boot ?? bootId)();
     const found = readMark(directory);
@@ -77,21 +86,19 @@ export class UnflushedMark {
     }
     if (flushes === 'step' || boot === undefined) {
       if (found !== undefined) await removeMark(directory);
-      return undefined;
+      return false;
     }
-    const isMarked = found !== undefined && found !== 'unreadable' && found.boot === boot;
-    if (!isMarked) {
-      await checkOwner(directory, owner);
-      try {
-        await writeMark(directory, { boot, owner });
-      } catch (error) {
-        // A disk that is full, say: the store may have room of its own, and flushing needs no mark.
-        reportFault('view', error);
-        await rm(join(directory, MARK_FILE), { force: true });
-        return undefined;
-      }
+    if (found !== undefined && found !== 'unreadable' && found.boot === boot) return true;
+    await checkOwner(directory, owner);
+    try {
+      await writeMark(directory, { boot, owner });
+      return true;
+    } catch (error) {
+      // A disk that is full, say: the store may have room of its own, and flushing needs no mark.
+      reportFault('view', error);
+      await rm(join(directory, MARK_FILE), { force: true });
+      return false;
     }
-    return new UnflushedMark(options);
   }
 
   /** After the store was closed: it is flushed, and as good as any other. Never rejects. */
