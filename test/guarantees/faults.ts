@@ -5,10 +5,11 @@
  * Invariant: a fault that returns has bitten, so that what is counted was done: a process killed by its signal or stopped by the
  * kernel, a commit refused or held, bytes held back, connections broken.
  */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { STORE_FILE } from '../../server/src/view/environment.ts';
+import { MARK_FILE } from '../../server/src/view/unflushed.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import type { Order, Report } from './failpoint-orders.ts';
@@ -19,6 +20,8 @@ import type { ServerTarget } from './target.ts';
 import { BITE_TIMEOUT_MS, until, within } from './waits.ts';
 import { endIfThere, isStopped, pickWorker, untilReplaced } from './worker-processes.ts';
 
+const ANOTHER_BOOT = '00000000-0000-4000-8000-000000000000';
+const LMDB_PAGE_BYTES = 4096;
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const CLOCK_STEPS_MS = [-HOUR, -10 * SECOND, 10 * SECOND, HOUR] as const;
@@ -35,6 +38,13 @@ export interface Scene {
   readonly isNarrow: boolean;
   /** Nobody else can show what this server holds back: other nodes of a log can. */
   readonly isAlone: boolean;
+}
+
+/** Of a store that is not flushed the disk may have anything, and the machine is in another boot. */
+function loseUnflushed(data: string): void {
+  const mark = JSON.parse(readFileSync(join(data, MARK_FILE), 'utf8')) as Readonly<Record<string, string>>;
+  writeFileSync(join(data, MARK_FILE), JSON.stringify({ ...mark, boot: ANOTHER_BOOT }));
+  writeFileSync(join(data, STORE_FILE), readFileSync(join(data, STORE_FILE)).fill(0, LMDB_PAGE_BYTES));
 }
 
 export class Faults {
@@ -135,7 +145,8 @@ export class Faults {
     target.lower();
     await server.kill();
     recorder.heldAt = undefined;
-    copyFileSync(copyTo, join(server.data, STORE_FILE));
+    if (existsSync(join(server.data, MARK_FILE))) loseUnflushed(server.data);
+    else copyFileSync(copyTo, join(server.data, STORE_FILE));
     await this.#restart();
   }
 

@@ -1,16 +1,17 @@
-/** A process to be killed: writes big and small values, overwrites and removes them, and tells each head once it is durable. */
+/** A process to be killed: writes big and small values, overwrites and removes them, and tells each head once it is shown. */
 import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
 import { systemClock } from '../shared/clock.ts';
 import { LmdbView } from './lmdb.ts';
 import type { Placed } from './view.ts';
 
-const [, , directory = '', seed = '0'] = process.argv;
+const [, , directory = '', seed = '0', flushes = 'step'] = process.argv;
 const history = { ...DEFAULT_SETTINGS.history, changesMax: 50 };
 const view = await LmdbView.open({
   directory,
   settings: { history, tombstones: { ageMaxMs: 5 } },
   clock: systemClock,
+  flushes: flushes as 'step' | 'close',
   reportFault: (_stage, error) => {
     throw error;
   },

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { LatchkeyError, type Position } from '@latchkey/client';
 import { readEpochs, STORE_FILE } from './environment.ts';
 import { Store } from './store.ts';
+import { refuseUntrusted } from './unflushed.ts';
 import type { DirectoryCopies } from './view.ts';
 
 function positionOf(store: Store, directory: string): Position {
@@ -27,6 +28,7 @@ export const directoryCopies: DirectoryCopies = {
   exists: (directory) => existsSync(join(directory, STORE_FILE)),
   isEmpty: (directory) => !existsSync(directory) || readdirSync(directory).length === 0,
   copy: async (directory, destination) => {
+    refuseUntrusted(directory);
     const store = new Store(directory, { isReadOnly: true });
     try {
       const position = positionOf(store, directory);

@@ -26,14 +26,17 @@ export function prepareDirectory(directory: string): void {
     if (!statSync(directory).isDirectory()) throw notADirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    if (error instanceof LatchkeyError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new LatchkeyError(
-      'data-unwritable',
-      `The data directory ${resolve(directory)} cannot be used (${code}); check its path and permissions, or choose another --data.`,
-      { field: 'data', cause: error },
-    );
+    throw error instanceof LatchkeyError ? error : unusable(directory, error);
   }
+}
+
+export function unusable(directory: string, error: unknown): LatchkeyError {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  return new LatchkeyError(
+    'data-unwritable',
+    `The data directory ${resolve(directory)} cannot be used (${code}); check its path and permissions, or choose another --data.`,
+    { field: 'data', cause: error },
+  );
 }
 
 function notADirectory(path: string): LatchkeyError {
@@ -81,8 +84,14 @@ function writeKey(key: Buffer | string, target: Buffer, start: number): number {
   return start + bytes.length;
 }
 
+export interface EnvironmentOptions {
+  readonly isReadOnly?: boolean;
+  /** A commit is in the kernel's memory, and comes to the disk whenever: for what can be had again (`unflushed.ts`). */
+  readonly isUnflushed?: boolean;
+}
+
 /** @throws LatchkeyError `data-corrupt` */
-export function openEnvironment(directory: string, options: { readonly isReadOnly?: boolean } = {}): Environment {
+export function openEnvironment(directory: string, options: EnvironmentOptions = {}): Environment {
   const file = join(directory, STORE_FILE);
   checkStoreFile(file);
   if (!isSilenced) silenceLmdb();
@@ -97,6 +106,7 @@ export function openEnvironment(directory: string, options: { readonly isReadOnl
       maxReaders: 126,
       // A commit answers when it is flushed, not before: what is shown is what survives.
       overlappingSync: false,
+      noSync: options.isUnflushed ?? false,
       // Steps are batches already; LMDB's own would add a promise that nobody can handle when a commit fails.
       eventTurnBatching: false,
       readOnly: options.isReadOnly ?? false,

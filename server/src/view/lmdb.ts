@@ -3,7 +3,6 @@ import type { Settings } from '../config/settings.ts';
 import type { Change } from '../shared/change.ts';
 import type { Clock } from '../shared/clock.ts';
 import { type Epoch, EpochTable } from '../shared/epochs.ts';
-import type { ReportFault } from '../shared/logger.ts';
 import { Announcements } from './announcements.ts';
 import { bytesOf, isElsewhere, writeBeside } from './beside.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
@@ -12,11 +11,12 @@ import { LogClock } from './log-clock.ts';
 import { PlacedEntry } from './place.ts';
 import { ViewReads } from './reads.ts';
 import { RecentChanges } from './recent-changes.ts';
-import { claimDirectory, deferEpochs, knownEpochs, startEpoch } from './start-epoch.ts';
+import { claimDirectory, deferEpochs, knownEpochs, LOCAL_OWNER, startEpoch } from './start-epoch.ts';
 import { type DraftState, draftOf, emptyState, finishDraft } from './state.ts';
 import { StepBytes } from './step-bytes.ts';
 import { clearStore, type Failpoints, Store } from './store.ts';
 import { lmdbTable, nextDue, readDues } from './tables.ts';
+import { type FlushOptions, UnflushedMark } from './unflushed.ts';
 import type {
   Due,
   ListOptions,
@@ -54,18 +54,14 @@ const TRIM_EXTRA = 1000;
 const RESET_BYTES = 16 * 1024 * 1024;
 
 /** The failpoints are for tests; they are called for the start of the epoch too. */
-export interface LmdbViewOptions extends Failpoints {
-  readonly directory: string;
+export interface LmdbViewOptions extends Failpoints, FlushOptions {
   readonly partitions?: number;
   readonly settings: Pick<Settings, 'history' | 'tombstones'>;
   readonly clock: Clock;
   /** The log's `now`; absent: the wall clock of this machine, made never to go back. */
   readonly time?: LogTime | undefined;
-  /** Which log the directory belongs to; `local` where it is left out. That of another is refused. */
-  readonly owner?: string | undefined;
   /** `opening`: each opening of the directory begins one; `log`: they come with its steps, and before the first there is a nameless one. */
   readonly epochs?: 'opening' | 'log' | undefined;
-  readonly reportFault: ReportFault;
   /** Called when a step is durable and announced, before whoever handed it in knows: how other processes are woken. */
   readonly onStep?: ((steps: number) => void) | undefined;
 }
@@ -74,13 +70,14 @@ export interface LmdbViewOptions extends Failpoints {
  * Stands between a log, which hands it one step after another, and everybody who reads. It decides nothing, and starts no work of
  * its own.
  *
- * Invariant: what any read returns is at or below `head`, and `head` is flushed. Floors are raised before records go.
+ * Invariant: what any read returns is at or below `head`, and `head` is flushed, or durable in the log elsewhere. Floors are raised before records go.
  */
 export class LmdbView implements WritableView {
   readonly partitions: number;
   #epochs: EpochTable;
   readonly #store: Store;
   readonly #lock: DirectoryLock;
+  readonly #unflushed: UnflushedMark | undefined;
   readonly #limits: WindowLimits;
   readonly #time: LogTime;
   readonly #reads: ViewReads;
@@ -98,29 +95,40 @@ export class LmdbView implements WritableView {
     prepareDirectory(options.directory);
     const lock = await lockDirectory(options.directory);
     let store: Store | undefined;
+    let unflushed: UnflushedMark | undefined;
     try {
       const partitions = options.partitions ?? 1;
-      const { afterCommit, beforeCommit, duringCommit } = options;
-      store = new Store(options.directory, { beforeCommit, duringCommit, afterCommit });
+      const { afterCommit, beforeCommit, directory, duringCommit, owner = LOCAL_OWNER } = options;
+      unflushed = await UnflushedMark.settle(options);
+      const isUnflushed = unflushed !== undefined;
+      store = new Store(directory, { beforeCommit, duringCommit, afterCommit, isUnflushed });
       const state = store.readState(partitions);
       const first = state.heads.map((head) => head + 1);
-      claimDirectory(store, options.owner ?? 'local');
-      const before = readEpochs(store.meta, options.directory);
+      claimDirectory(store, owner);
+      const before = readEpochs(store.meta, directory);
       const epochs = options.epochs === 'log' ? knownEpochs(store, before, first) : startEpoch(store, before, first);
       await store.commit(() => store?.writeDeferred());
-      return new LmdbView(options, store, lock, new EpochTable(epochs));
+      return new LmdbView(options, store, lock, unflushed, new EpochTable(epochs));
     } catch (error) {
       await store?.close();
+      await unflushed?.end();
       await lock.release();
       throw error;
     }
   }
 
-  private constructor(options: LmdbViewOptions, store: Store, lock: DirectoryLock, epochs: EpochTable) {
+  private constructor(
+    options: LmdbViewOptions,
+    store: Store,
+    lock: DirectoryLock,
+    unflushed: UnflushedMark | undefined,
+    epochs: EpochTable,
+  ) {
     this.#epochs = epochs;
     this.partitions = epochs.partitions;
     this.#store = store;
     this.#lock = lock;
+    this.#unflushed = unflushed;
     this.#announcements = new Announcements(options.reportFault);
     this.#onStep = options.onStep;
     this.#limits = windowLimits(options.settings, this.partitions);
@@ -289,6 +297,7 @@ export class LmdbView implements WritableView {
   async close(): Promise<void> {
     this.#waiters.abort(new LatchkeyError('closing', 'The server is stopping; come back, to this or another node.'));
     await this.#store.close();
+    await this.#unflushed?.end();
     await this.#lock.release();
   }
 

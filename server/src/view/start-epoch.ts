@@ -4,6 +4,7 @@ import { EPOCHS_MAX, type Epoch, newEpochId } from '../shared/epochs.ts';
 import { EPOCHS_KEY, FORMAT_KEY, FORMAT_VERSION } from './environment.ts';
 import type { Store } from './store.ts';
 
+export const LOCAL_OWNER = 'local';
 const OWNER_KEY = Buffer.from('owner');
 /** Four characters at least, as every epoch has; a log never begins with such a one. */
 export const NO_EPOCH = '0000';
@@ -32,15 +33,17 @@ export function deferEpochs(store: Store, epochs: readonly Epoch[]): void {
  * @throws LatchkeyError `config-invalid`
  */
 export function claimDirectory(store: Store, owner: string): void {
-  const stored = store.meta.get(OWNER_KEY)?.toString() ?? (store.isNew ? owner : 'local');
-  if (stored !== owner) {
-    throw new LatchkeyError(
-      'config-invalid',
-      `The data directory ${resolve(store.directory)} belongs to the log ${stored}, not to ${owner}; choose another --data, or start that log.`,
-      { field: 'data' },
-    );
-  }
+  const stored = store.meta.get(OWNER_KEY)?.toString() ?? (store.isNew ? owner : LOCAL_OWNER);
+  if (stored !== owner) throw belongsToAnother(store.directory, stored, owner);
   store.defer(store.meta, OWNER_KEY, Buffer.from(owner));
+}
+
+export function belongsToAnother(directory: string, stored: string, owner: string): LatchkeyError {
+  return new LatchkeyError(
+    'config-invalid',
+    `The data directory ${resolve(directory)} belongs to the log ${stored}, not to ${owner}; choose another --data, or start that log.`,
+    { field: 'data' },
+  );
 }
 
 function deferFormat(store: Store): void {

@@ -6,6 +6,7 @@ import {
   type Bytes,
   checkFormat,
   type Environment,
+  type EnvironmentOptions,
   holdNewest,
   KEY_BYTES_MAX,
   type Moment,
@@ -36,9 +37,7 @@ export interface Failpoints {
   readonly afterCommit?: (() => void | Promise<void>) | undefined;
 }
 
-export interface StoreOptions extends Failpoints {
-  readonly isReadOnly?: boolean;
-}
+export interface StoreOptions extends Failpoints, EnvironmentOptions {}
 
 interface Deferred {
   readonly database: Bytes;
@@ -196,7 +195,7 @@ export class Store {
   }
 
   /**
-   * Everything that `write` puts becomes durable together. `bytes` is the most that it may take of the file. `write` MUST NOT
+   * Everything that `write` puts becomes durable together, or, in a store that is unflushed, visible. `bytes` is the most that it may take of the file. `write` MUST NOT
    * throw: LMDB keeps what was put before an exception, so whatever can fail is done before.
    *
    * @throws LatchkeyError `storage-full` when it could not; then nothing of it was kept.

@@ -57,7 +57,8 @@ export interface StoredEntry {
 
 /**
  * The materialised state of the log on this node. Every answer is bounded by the durable head: nothing is shown that a crash
- * could take back. Calls are synchronous and bounded by their limits; no read transaction outlives a call.
+ * could take back, of this process or, where it is the log elsewhere that is durable, of that. Calls are synchronous and bounded
+ * by their limits; no read transaction outlives a call.
  */
 export interface View {
   readonly partitions: number;
@@ -175,7 +176,7 @@ export interface Due {
 /** The view as the log sees it. Nobody but the log holds this type. */
 export interface WritableView extends View {
   /**
-   * Resolves when the step is flushed and shown. One step at a time.
+   * Resolves when the step is flushed, or at least written where the log is durable elsewhere, and shown. One step at a time.
    * @throws LatchkeyError `storage-full`: nothing of the step was kept, and the view goes on as it was.
    */
   apply(step: Step): Promise<void>;

@@ -14,6 +14,8 @@ interface ViewOptions extends Pick<RedisLogOptions, 'clock' | 'reportFault'> {
   readonly time: LogTime;
   readonly owner: string;
   readonly epochs: 'log';
+  readonly flushes: 'step' | 'close';
+  readonly onEmptied: (why: string) => void;
 }
 
 export interface OpenOptions extends Omit<RedisLogOptions, 'view' | 'store' | 'time' | 'settings'> {
@@ -27,10 +29,19 @@ export interface OpenOptions extends Omit<RedisLogOptions, 'view' | 'store' | 't
 
 /** The log that the settings name, on a view of its own. @throws LatchkeyError what opening the view throws, and `config-invalid` */
 export async function openRedisLog(options: OpenOptions): Promise<RedisLog> {
-  const { clock, clockShiftMicros, openView, reportFault, settings, wrapStore } = options;
+  const { clock, clockShiftMicros, logger, openView, reportFault, settings, wrapStore } = options;
   const time = new ServerTime(clock);
   const owner = `redis ${settings.log.name}`;
-  const view = await openView({ directory: settings.data, settings, clock, time, owner, epochs: 'log', reportFault });
+  const view = await openView({
+    ...{ directory: settings.data, settings, clock, time, owner, epochs: 'log', reportFault },
+    // Where a Redis that lost everything is filled again from a view, the view is what is durable.
+    flushes: settings.log.rebuild ? 'step' : 'close',
+    onEmptied: (why) =>
+      logger.warn(
+        { data: settings.data },
+        `log redis: the view in the data directory can't be trusted: ${why}. It was emptied, and is filled anew from the Redis.`,
+      ),
+  });
   const shift = clockShiftMicros === undefined ? {} : { clockShiftMicros };
   const made = openRedisStore({ place: settings.log, name: settings.log.name, ...shift });
   return RedisLog.open({ ...options, view, store: wrapStore?.(made) ?? made, time });
