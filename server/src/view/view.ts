@@ -57,7 +57,8 @@ export interface StoredEntry {
 
 /**
  * The materialised state of the log on this node. Every answer is bounded by the durable head: nothing is shown that a crash
- * could take back, of this process or, where the log elsewhere is what is durable, of that. Calls are synchronous and bounded by their limits; no read transaction outlives a call.
+ * could take back, of this process or, where it is the log elsewhere that is durable, of that. Calls are synchronous and bounded
+ * by their limits; no read transaction outlives a call.
  */
 export interface View {
   readonly partitions: number;
