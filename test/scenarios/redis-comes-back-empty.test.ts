@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { ask, get, put, sendCommands } from '../support/http-client.ts';
 import { startRedis } from '../support/redis.ts';
 import { eventually, startNodes, untilAgree, untilApplied, untilReady } from '../support/redis-nodes.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
 
 const KEYS = 20_000;
@@ -26,6 +27,12 @@ async function sendRow(
     body: JSON.stringify([{ op: 'put', key: 'row', value }]),
   });
   return status;
+}
+
+/** Resolves when all of them have come as far. */
+async function untilShown(nodes: readonly ServerProcess[], key: string, version: string): Promise<void> {
+  for (const { url } of nodes)
+    assert.equal((await get(url, key, `?minPosition=${version}&wait=30`)).status, 200, `${url} has come to ${version}`);
 }
 
 describe('a Redis that comes back without its data, unnoticed by the Redis sinks of Kafka Connect and Debezium', () => {
@@ -90,11 +97,16 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     const [one] = nodes;
     if (one === undefined) throw new Error('three nodes were started');
     const keys = Array.from({ length: KEYS }, (_, index) => `k.${index}`);
-    for (let at = 0; at < KEYS; at += 1000)
-      await sendCommands(
+    for (let at = 0; at < KEYS; at += 1000) {
+      const page = keys.slice(at, at + 1000);
+      const outcomes = await sendCommands(
         one.url,
-        keys.slice(at, at + 1000).map((key, index) => ({ op: 'put', key, value: at + index })),
+        page.map((key, index) => ({ op: 'put', key, value: at + index })),
       );
+      assert.ok(outcomes.every(({ outcome }) => outcome === 'applied'));
+    }
+    // Whoever goes on puts back what it knows itself.
+    await untilShown(nodes, 'full', await untilApplied(one, { op: 'put', key: 'full', value: 'z' }));
     const ids = await Promise.all(
       nodes.map(async ({ url }) => ((await ask(`${url}/v1/status`)).json as { readonly node: string }).node),
     );
@@ -112,10 +124,9 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     await untilApplied(left, { op: 'put', key: 'new', value: 'x' });
     await killed.restart();
     await untilReady(...nodes);
-    const version = await untilApplied(other, { op: 'put', key: 'end', value: 'y' });
+    await untilShown(nodes, 'end', await untilApplied(other, { op: 'put', key: 'end', value: 'y' }));
     const all = await Promise.all(
       nodes.map(async ({ url }) => {
-        assert.equal((await get(url, 'end', `?minPosition=${version}&wait=30`)).status, 200);
         const { text } = await ask(`${url}/v1/keys?values=true`, { headers: { accept: 'application/x-ndjson' } });
         return text
           .trimEnd()
@@ -125,7 +136,7 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     );
     for (const entries of all) assert.deepEqual(entries, all[0]);
     const values = new Map(all[0]?.map(({ key, value }) => [key, value]));
-    assert.deepEqual([values.get('new'), values.get('end'), values.size], ['x', 'y', KEYS + 2]);
+    assert.deepEqual([values.get('new'), values.get('end'), values.size], ['x', 'y', KEYS + 3]);
     for (const [index, key] of keys.entries()) assert.equal(values.get(key), index, key);
   });
 });
