@@ -46,6 +46,7 @@ import { type StartOrder, shareOf } from './workers/start-order.ts';
 
 export type { BoundSocket } from './gateways/http.ts';
 export type { RunningServer } from './shared/running-server.ts';
+export { trySource } from './sources/sources.ts';
 export type { StartOrder } from './workers/start-order.ts';
 
 export interface ServerParts {

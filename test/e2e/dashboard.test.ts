@@ -137,6 +137,40 @@ test('status tells rates, watchers, sizes and sources, with plots under the stri
   assert.deepEqual(problems, []);
 });
 
+test('status says that the log takes no writes, and why, for as long as it takes none', async (scope) => {
+  const { page, problems, world: made } = await world(scope, 'status');
+  const view = page.locator('.view');
+  const notice = view.locator('> .notice');
+  const asked = async (times: number) => {
+    for (let time = 0; time < times; time += 1) await page.waitForResponse(/\/v1\/status$/);
+  };
+  await page.locator('.view[data-state="live"]').waitFor();
+  assert.equal(await notice.isVisible(), false);
+
+  made.log.ready = { isReady: false, reason: `redis://10.0.0.7:6379 can't be reached ${HOSTILE}` };
+  await notice.getByText("It takes no writes now. redis://10.0.0.7:6379 can't be reached <img").waitFor();
+  assert.equal(await view.getAttribute('data-state'), 'reconnecting');
+  assert.notEqual(await page.title(), 'owned');
+  // It does not flicker: what says so is looked at anew with every answer.
+  await notice.evaluate((element) => {
+    new MutationObserver(() => element.setAttribute('data-touched', '')).observe(element, {
+      attributeFilter: ['hidden'],
+      characterData: true,
+      childList: true,
+      subtree: true,
+    });
+  });
+  await asked(3);
+  assert.equal(await notice.getAttribute('data-touched'), null);
+
+  made.log.ready = { isReady: false };
+  await notice.getByText('It takes no writes now.', { exact: true }).waitFor();
+  made.log.ready = { isReady: true };
+  await page.locator('.view[data-state="live"]').waitFor();
+  assert.equal(await notice.isVisible(), false);
+  assert.deepEqual(problems, []);
+});
+
 test('after kill -9 what is shown is marked, and the page resumes by itself', async (scope) => {
   const server = await ServerProcess.start({}, scope);
   await putOver(server.url, 'a', 'before');

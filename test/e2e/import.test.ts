@@ -12,6 +12,8 @@ import { BIN, cleanEnvironment, ROOT, runLatchkey, ServerProcess, temporaryFolde
 const ROWS = 40_000;
 const BAD_EACH = 1000;
 const NAME = 'big';
+/** An import waits a minute for a server that is gone. */
+const WAITS = { timeoutMs: 90_000 };
 
 /** Rows with a key each, of which some are no JSON and some have a key that the server refuses. */
 function manyRows(): string {
@@ -85,7 +87,7 @@ test('import | kill -9 | import: every row once, and every refused one told once
     if (isInterrupt) assert.equal(code, 130);
   }
   assert.ok((await reachedRow(server)) < ROWS, 'the kills came too late to show anything');
-  const got = await runLatchkey(['import', file, '--name', NAME, '--server', server.url, '--json']);
+  const got = await runLatchkey(['import', file, '--name', NAME, '--server', server.url, '--json'], WAITS);
   assert.equal(got.code, 1, got.stderr);
   assert.match(got.stderr, /80 rows were refused; .*rows\.ndjson\.rejected\.ndjson has each with its reason/);
   const summary = JSON.parse(got.stdout) as { rows: number; skipped: number; refused: number };
@@ -101,7 +103,7 @@ test('the server is killed under an import and started again: the import waits, 
   const file = join(temporaryFolder(t), 'rows.ndjson');
   writeFileSync(file, manyRows());
   const server = await ServerProcess.start({}, t);
-  const importing = runLatchkey(['import', file, '--name', NAME, '--server', server.url, '--json']);
+  const importing = runLatchkey(['import', file, '--name', NAME, '--server', server.url, '--json'], WAITS);
   for (let kills = 0; kills < 3; kills += 1) {
     const before = await reachedRow(server);
     await progressBehind(server, before);

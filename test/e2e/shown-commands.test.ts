@@ -7,17 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { loadSettings } from '../../server/src/config/load-settings.ts';
+import { checkSettings } from '../../server/src/main.ts';
 import { EXCEPTED } from '../support/excepted-commands.ts';
 import { put } from '../support/http-client.ts';
 import { type RedisProcess, startRedis } from '../support/redis.ts';
-import {
-  cleanEnvironment,
-  ROOT,
-  runLatchkey,
-  type Scope,
-  ServerProcess,
-  temporaryFolder,
-} from '../support/server-process.ts';
+import { cleanEnvironment, ROOT, type Scope, ServerProcess, temporaryFolder } from '../support/server-process.ts';
 import { pages, shownBlocks, shownCommands } from '../support/shown-commands.ts';
 
 /** docs.test.ts runs what these show after `$ `, and compares it. */
@@ -25,6 +20,10 @@ const COMPARED = ['README.md', 'docs/start.md', 'docs/coming-from-kv-store.md', 
 const TIMEOUT_MS = 30_000;
 const STILL_RUNS =
   /^(LATCHKEY_\S+ )*(npm start|latchkey serve|npm run (-s )?example)\b|^(latchkey|npm run -s \S+ --( --server-address \S+)?) watch\b/;
+
+/** Starts what it needs itself and asks nothing of the page's server: it is run once, whichever pages show it. */
+const STARTS_ALL =
+  /^(LATCHKEY_\S+ )*(npm start|latchkey serve|npm run (-s )?(example|torture|bench|planted)(?!.* --server ))\b/;
 
 const ENTRY = '{"key":"e.1","value":1,"version":"5pfgy2tp.1","updated":"2026-11-20T12:00:00Z"}\n';
 const FILES: Readonly<Record<string, string | Buffer>> = {
@@ -132,42 +131,58 @@ const all = pages().flatMap(shownCommands);
 const exceptionOf = (page: string, command: string) =>
   EXCEPTED.find((each) => each.page === page && each.command === command);
 
-describe('the commands that the pages show', { concurrency: 2 }, () => {
-  for (const page of pages()) {
-    const shown = shownCommands(page).filter(
-      ({ command }) => !(COMPARED.includes(page) && /^(curl|printf|npm run)/.test(command)),
-    );
-    const commands = [
-      ...new Set(shown.map(({ command }) => (exceptionOf(page, command) ?? { instead: command }).instead)),
-    ].filter((command) => command !== undefined);
-    if (commands.length === 0) continue;
-    describe(page, { concurrency: 1, timeout: 150_000 }, () => {
-      let server: ServerProcess;
-      let folder: Folder;
-      const ended: (() => unknown)[] = [];
-      before(async () => {
-        server = await ServerProcess.start();
-        const needsRedis = commands.some((command) => command.includes('redis://127.0.0.1'));
-        folder = new Folder(server, needsRedis ? await redisPair({ after: (done) => ended.unshift(done) }) : undefined);
-        await put(server.url, 'sensor.1', { temp: 21.5 });
-      });
-      after(async () => {
-        await server.dispose();
-        for (const done of ended) await done();
-        folder.remove();
-      });
-      for (const command of commands) test(command, async () => assert.equal(await folder.run(command), 'done'));
+/** What is run of a page: no exception, and nothing that docs.test.ts runs. */
+function commandsOf(page: string): readonly string[] {
+  const shown = shownCommands(page).filter(
+    ({ command }) => !(COMPARED.includes(page) && /^(curl|printf|npm run)/.test(command)),
+  );
+  const commands = shown.map(({ command }) => (exceptionOf(page, command) ?? { instead: command }).instead);
+  return [...new Set(commands.filter((command) => command !== undefined))];
+}
+
+/** The commands in their order, in one folder and beside one server. */
+function runAll(name: string, commands: readonly string[]): void {
+  if (commands.length === 0) return;
+  describe(name, { concurrency: 1, timeout: 150_000 }, () => {
+    let server: ServerProcess;
+    let folder: Folder;
+    const ended: (() => unknown)[] = [];
+    before(async () => {
+      server = await ServerProcess.start();
+      const needsRedis = commands.some((command) => command.includes('redis://127.0.0.1'));
+      folder = new Folder(server, needsRedis ? await redisPair({ after: (done) => ended.unshift(done) }) : undefined);
+      await put(server.url, 'sensor.1', { temp: 21.5 });
     });
+    after(async () => {
+      await server.dispose();
+      for (const done of ended) await done();
+      folder.remove();
+    });
+    for (const command of commands) test(command, async () => assert.equal(await folder.run(command), 'done'));
+  });
+}
+
+describe('the commands that the pages show', { concurrency: 2 }, () => {
+  const everywhere = pages().flatMap(commandsOf);
+  runAll('what starts all that it needs, of any page', [
+    ...new Set(everywhere.filter((command) => STARTS_ALL.test(command))),
+  ]);
+  for (const page of pages()) {
+    runAll(
+      page,
+      commandsOf(page).filter((command) => !STARTS_ALL.test(command)),
+    );
   }
 
-  test('every yaml block is settings that load', async (t) => {
-    const file = join(temporaryFolder(t), 'latchkey.yaml');
-    for (const [page, text] of pages().flatMap((page) =>
-      shownBlocks(page, 'yaml').map((text) => [page, text] as const),
-    )) {
-      writeFileSync(file, text);
-      const { code, stderr } = await runLatchkey(['config', 'check', '--config', file]);
-      assert.deepEqual([page, code, stderr], [page, 0, '']);
+  test('every yaml block is settings that load', (t) => {
+    const cwd = temporaryFolder(t);
+    for (const page of pages()) {
+      for (const text of shownBlocks(page, 'yaml')) {
+        writeFileSync(join(cwd, 'latchkey.yaml'), text);
+        const { settings, warnings } = loadSettings({ file: 'latchkey.yaml', cwd });
+        assert.deepEqual([page, warnings], [page, []]);
+        checkSettings(settings);
+      }
     }
   });
 

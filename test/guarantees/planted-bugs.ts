@@ -241,7 +241,8 @@ export const PLANTED_BUGS = {
     about: 'a watch is conflated and not told',
     oneIn: 1,
     foundBy: 'GapFree',
-    under: { world: 'narrow', rounds: [['stall'], ['half-open'], ['slow'], ['stall']] },
+    // Whoever comes back is conflated where it comes back from an older position, which half of those who replay do.
+    under: { world: 'narrow', rounds: [['cut'], ['cut'], ['cut'], ['cut'], ['cut'], ['cut']] },
     inControl: (event, strikes) => (event.op === 'conflated' && strikes('conflated') ? undefined : event),
   },
   'skip-change': {

@@ -7,6 +7,7 @@
  * Invariant: a change is in the journal before any reader can know of it.
  */
 import { copyFileSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -169,6 +170,7 @@ const server = await startServer(settings, {
   makeFeed: (setup) => (bug === undefined ? makeFeed(setup) : plantInFeed(makeFeed(setup), bug, strikes)),
 });
 logger.info({ url: server.url }, `listening on ${server.url}`);
+flushCompileCache(); // It hardly ever ends by itself, when it would be done.
 process.once('SIGTERM', async () => {
   await server.close();
   process.exit(0);

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ask, get, put, sendCommands } from '../support/http-client.ts';
 import { startRedis } from '../support/redis.ts';
-import { startNodes, untilAgree, untilApplied, untilReady } from '../support/redis-nodes.ts';
+import { eventually, startNodes, untilAgree, untilApplied, untilReady } from '../support/redis-nodes.ts';
+import type { ServerProcess } from '../support/server-process.ts';
 import { SseClient } from '../support/sse-client.ts';
 
+const KEYS = 20_000;
 const WAIT = { LATCHKEY_LOG_REBUILD_WAIT: '1s' };
 
 /** As a source with offsets of its own; resolves with the status. */
@@ -25,6 +27,12 @@ async function sendRow(
     body: JSON.stringify([{ op: 'put', key: 'row', value }]),
   });
   return status;
+}
+
+/** Resolves when all of them have come as far. */
+async function untilShown(nodes: readonly ServerProcess[], key: string, version: string): Promise<void> {
+  for (const { url } of nodes)
+    assert.equal((await get(url, key, `?minPosition=${version}&wait=30`)).status, 200, `${url} has come to ${version}`);
 }
 
 describe('a Redis that comes back without its data, unnoticed by the Redis sinks of Kafka Connect and Debezium', () => {
@@ -74,11 +82,60 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     assert.deepEqual(Object.fromEntries(folded), values, 'a watcher has them too');
     assert.equal(await redis.command('GET', 'kept'), '{"x":1}');
     assert.ok(Number(await redis.command('TTL', 'short')) > 2000);
-    // The other one was first to find the Redis again.
+    // A node shows what it reads of the log before it takes writes again.
     await untilReady(...nodes);
     const [late] = await sendCommands(one.url, [{ op: 'put', key: 'gone', value: 2, updated: '2026-01-01T12:00:00Z' }]);
     assert.equal(late?.outcome, 'late', 'the tombstone still protects the key');
     assert.equal(await sendRow(one.url, { value: 7, next: '8' }), 409, 'the row was taken before');
     assert.equal(await sendRow(one.url, { value: 8, expected: '8', next: '9' }), 200);
+  });
+
+  test('is filled to the end by another node where the one that does it is killed in the middle', async (t) => {
+    const redis = await startRedis(t);
+    const nodes = await startNodes(t, 3, redis.url, { ...WAIT, LATCHKEY_LOG_REBUILD: 'true' });
+    const [one] = nodes;
+    if (one === undefined) throw new Error('three nodes were started');
+    const keys = Array.from({ length: KEYS }, (_, index) => `k.${index}`);
+    for (let at = 0; at < KEYS; at += 1000) {
+      const page = keys.slice(at, at + 1000);
+      const outcomes = await sendCommands(
+        one.url,
+        page.map((key, index) => ({ op: 'put', key, value: at + index })),
+      );
+      assert.ok(outcomes.every(({ outcome }) => outcome === 'applied'));
+    }
+    // Whoever goes on puts back what it knows itself.
+    await untilShown(nodes, 'full', await untilApplied(one, { op: 'put', key: 'full', value: 'z' }));
+    const ids = await Promise.all(
+      nodes.map(async ({ url }) => ((await ask(`${url}/v1/status`)).json as { readonly node: string }).node),
+    );
+    await redis.restart({ withData: false });
+    const heads = async () => Number(await redis.command('HLEN', 'latchkey:main:heads'));
+    const isUnderWay = (count: number) => count > KEYS / 10;
+    await eventually('the log is being put back', heads, isUnderWay);
+    const lease = String(await redis.command('HGET', 'latchkey:main:leases', 'rebuild'));
+    const killed = nodes[ids.findIndex((id) => lease.endsWith(` ${id}`))];
+    if (killed === undefined) throw new Error(`one of them holds the lease: ${lease}, ${ids}`);
+    await killed.kill();
+    assert.ok((await heads()) < KEYS, 'it was killed in the middle');
+    const [left, other] = nodes.filter((node) => node !== killed);
+    if (left === undefined || other === undefined) throw new Error('two nodes are left');
+    await untilApplied(left, { op: 'put', key: 'new', value: 'x' });
+    await killed.restart();
+    await untilReady(...nodes);
+    await untilShown(nodes, 'end', await untilApplied(other, { op: 'put', key: 'end', value: 'y' }));
+    const all = await Promise.all(
+      nodes.map(async ({ url }) => {
+        const { text } = await ask(`${url}/v1/keys?values=true`, { headers: { accept: 'application/x-ndjson' } });
+        return text
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line) as Readonly<Record<'key' | 'value' | 'version', unknown>>);
+      }),
+    );
+    for (const entries of all) assert.deepEqual(entries, all[0]);
+    const values = new Map(all[0]?.map(({ key, value }) => [key, value]));
+    assert.deepEqual([values.get('new'), values.get('end'), values.size], ['x', 'y', KEYS + 3]);
+    for (const [index, key] of keys.entries()) assert.equal(values.get(key), index, key);
   });
 });

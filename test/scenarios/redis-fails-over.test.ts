@@ -42,9 +42,9 @@ describe('a failover to a replica that lags', () => {
     await watch.until('the new write', ({ data }) => JSON.parse(data).key === 'since');
     const values = await untilAgree(nodes, (each) => 'since' in each && each.changed === 'old');
     assert.deepEqual(values, { changed: 'old', kept: 1, since: 2 });
+    await untilReady(...nodes);
     const stale = await put(two.url, 'changed', 'new', '', { 'if-match': `"${lost}"` });
     assert.equal(stale.status, 412, 'a version that was lost is of nothing that is there');
-    await untilReady(...nodes);
 
     await replica.command('CONFIG', 'SET', 'masterauth', 'test-admin');
     await primary.restart({ withData: true });

@@ -114,6 +114,16 @@ export class MemoryView implements View {
     this.#table = new EpochTable(this.#epochs);
   }
 
+  /** All of it is gone, and an epoch begins at an offset: as where a node's log went on without what the node knows. */
+  beginAnew(id: string, first: number): void {
+    for (const part of this.#parts) Object.assign(part, { head: 0, historyFloor: 0, tombstoneFloor: 0 }).held.clear();
+    this.everything.length = 0;
+    this.#indexAnew();
+    this.#epochs = [...this.#epochs, { id, first: this.#parts.map(() => first) }];
+    this.#table = new EpochTable(this.#epochs);
+    for (const listener of [...this.#skippedListeners]) listener();
+  }
+
   head(partition: number): number {
     return this.#part(partition).head;
   }

@@ -19,8 +19,7 @@ export async function runConfigCheck(options: CheckOptions): Promise<void> {
   if (settings.sources.length > 0) (await import('../main.ts')).checkSettings(settings);
   if (connect === true) {
     const { tryConfigured } = await import('./config-try.ts');
-    const { tryLog } = await import('../main.ts');
-    for (const line of await tryConfigured(settings, tryLog)) remark(line);
+    for (const line of await tryConfigured(settings, await import('../main.ts'))) remark(line);
   }
   const shown = toTree(settings as unknown as Record<string, unknown>);
   for (const [path, reference] of references) setPath(shown, path, reference);

@@ -2,25 +2,29 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { LatchkeyError } from '@latchkey/client';
+import type { SourceSettings } from '../config/flow-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { type ListenAddress, listenAddressOf } from '../shared/running-server.ts';
 import { tryRedis } from './redis-try.ts';
+
+/** What a start would ask of a Redis. Each answers with a line about it; undefined: it needs none. */
+interface Tries {
+  readonly tryLog: (settings: Settings) => Promise<string | undefined>;
+  readonly trySource: (source: SourceSettings) => Promise<string | undefined>;
+}
 
 /**
  * Tries what the settings name, and leaves everything as it was. Answers with a line for each thing.
  * @throws LatchkeyError of the first fault, with a line for each
  */
-export async function tryConfigured(
-  settings: Settings,
-  tryLog: (settings: Settings) => Promise<string | undefined>,
-): Promise<readonly string[]> {
+export async function tryConfigured(settings: Settings, { tryLog, trySource }: Tries): Promise<readonly string[]> {
   const tried = [
     tryData(settings.data),
     await triedLog(settings, tryLog),
     await tryListening('http', settings.http, 'http.port'),
     await tryResp(settings.resp.listen),
     ...(await Promise.all(
-      settings.sources.filter(({ url }) => url !== 'resp').map((source) => tryRedis(`sources ${source.name}`, source)),
+      settings.sources.filter(({ url }) => url !== 'resp').map((source) => triedSource(source, trySource)),
     )),
     ...(await Promise.all(settings.sinks.map((sink) => tryRedis(`sinks ${sink.name}`, sink)))),
   ];
@@ -56,10 +60,23 @@ function whyNotWritable(place: string): string | undefined {
   }
 }
 
-async function triedLog(
-  settings: Settings,
-  tryLog: (settings: Settings) => Promise<string | undefined>,
+async function triedSource(
+  source: SourceSettings,
+  trySource: Tries['trySource'],
 ): Promise<string | LatchkeyError | undefined> {
+  const path = `sources ${source.name}`;
+  const answers = await tryRedis(path, source);
+  if (answers instanceof LatchkeyError) return answers;
+  try {
+    const more = await trySource(source);
+    return more === undefined ? answers : `${answers}; ${more}`;
+  } catch (error) {
+    if (!(error instanceof LatchkeyError)) throw error;
+    return new LatchkeyError(error.code, `${path}: ${error.message}`, { field: path });
+  }
+}
+
+async function triedLog(settings: Settings, tryLog: Tries['tryLog']): Promise<string | LatchkeyError | undefined> {
   try {
     return await tryLog(settings);
   } catch (error) {

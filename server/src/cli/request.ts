@@ -1,6 +1,7 @@
-import { Agent, type IncomingMessage, request as requestHttp } from 'node:http';
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { ERRORS, type ErrorCode, LatchkeyError, quote } from '@latchkey/client';
+import { Agent, request as requestHttp } from '../shared/node-http.ts';
 import type { ServerPlace } from './server-options.ts';
 
 export interface Request {
@@ -16,7 +17,7 @@ export interface Request {
 }
 
 /** Kept open for one request after the other, until it is destroyed. */
-export type Connection = Agent;
+export type Connection = HttpAgent;
 
 const ANSWER_TIMEOUT_MS = 30_000;
 

@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { constants } from 'node:os';
 import { LatchkeyError } from '@latchkey/client';
 import { processEnvironment, variable } from '../config/environment.ts';
@@ -34,6 +35,7 @@ export async function runServe(options: ServeOptions): Promise<void> {
   const server = await startServer(settings, { logger });
   logger.info({ url: server.url, data: settings.data, version: programVersion() }, `listening on ${server.url}`);
   if (process.stdout.isTTY) await greet(server.url, settings.data);
+  flushCompileCache(); // Else a server that is always killed would compile anew at each start.
   const signal = await Promise.race([asked, server.closed.then(() => undefined)]);
   if (signal === undefined)
     throw new LatchkeyError('internal', 'The server stopped without being told to; the log says why.');

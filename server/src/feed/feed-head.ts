@@ -54,8 +54,8 @@ export class FeedHead {
   }
 
   /**
-   * Where the log went on in another epoch since the last call: the offsets up to which the one before holds. What lies beyond is
-   * given out anew, so the head goes back to them.
+   * Where the log went on in another epoch since the last call: the offsets up to which the one before holds and the view has them. What
+   * lies beyond is given out anew, so the head goes back to them. A view that begins anew has nothing, and is filled afterwards.
    */
   takeNewEpoch(): Heads | undefined {
     const { current } = this.#view.epochs;
@@ -63,7 +63,9 @@ export class FeedHead {
     const epochs = this.#view.epochs.list();
     const index = epochs.findLastIndex(({ id }) => id === this.#epoch);
     const next = index < 0 ? undefined : epochs[index + 1];
-    const holdsTo = this.#heads.map((_, partition) => (next === undefined ? 0 : (next.first[partition] as number) - 1));
+    const holdsTo = viewHeads(this.#view).map((shown, partition) =>
+      Math.min(shown, next === undefined ? 0 : (next.first[partition] as number) - 1),
+    );
     this.#epoch = current;
     this.#heads = this.#heads.map((head, partition) => Math.min(head, holdsTo[partition] as number));
     this.#collected = this.#heads;

@@ -272,6 +272,27 @@ describe('an epoch that begins while the feed runs', () => {
   });
 });
 
+describe('a view that begins anew in another epoch while the feed runs', () => {
+  for (const isTold of [true, false])
+    it(`is read as it is filled again, ${isTold ? 'change by change' : 'untold'}, though the epoch before holds more`, async () => {
+      const world = new FeedWorld();
+      for (const key of ['a', 'b', 'c', 'lost']) world.view.put(key);
+      const watcher = world.watcher();
+      await world.settle(watcher);
+      world.view.beginAnew('bbbb', 4);
+      await world.settle(watcher);
+      if (isTold) for (const key of ['a', 'b', 'c', 'd']) world.view.put(key);
+      else world.view.writeUntold({ key: 'a' }, { key: 'b' }, { key: 'c' }, { key: 'd' });
+      await world.settle(watcher);
+      world.view.put('e');
+      await world.settle(watcher);
+      const before = ['opened', 'put a', 'put b', 'put c', 'put lost', 'synced'];
+      assert.deepEqual(watcher.story.slice(0, 7), [...before, 'reset']);
+      const puts = watcher.story.slice(7).filter((each) => each !== 'synced');
+      assert.deepEqual(puts, ['put a', 'put b', 'put c', 'put d', 'put e']);
+    });
+});
+
 describe('several partitions', () => {
   it('have one component each in every position', async () => {
     const world = new FeedWorld({ view: new MemoryView(3) });

@@ -1,7 +1,7 @@
-import { STATUS_CODES } from 'node:http';
 import { type ErrorCode, LatchkeyError, quote } from '@latchkey/client';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../shared/logger.ts';
+import { STATUS_CODES } from '../shared/node-http.ts';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 

@@ -4,11 +4,12 @@
  *
  * Invariant: every socket in `#sockets` is open, and there are at most `connectionsMax` of them.
  */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { Settings } from '../config/settings.ts';
+import { createServer } from '../shared/node-http.ts';
 import type { UpgradeHandler } from './gateway.ts';
 import { rawAnswer } from './http-error.ts';
 import { checkHost, isOriginAllowed, originRefused, pathOf } from './http-origin.ts';

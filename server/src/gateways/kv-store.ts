@@ -1,8 +1,8 @@
-import { METHODS } from 'node:http';
 import { Readable } from 'node:stream';
 import { LatchkeyError } from '@latchkey/client';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isLive, type Payload } from '../shared/change.ts';
+import { METHODS } from '../shared/node-http.ts';
 import type { Core, Gateway } from './gateway.ts';
 import { asLatchkeyError, logInternal, retryAfterOf } from './http-error.ts';
 import { linger } from './http-sockets.ts';

@@ -7,11 +7,11 @@
  *
  * Invariant: a socket handed over here has exactly one open watch, and both end together.
  */
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { LatchkeyError, quote } from '@latchkey/client';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Outlet, Watch } from '../feed/feed.ts';
+import { STATUS_CODES } from '../shared/node-http.ts';
 import { catchingUp } from './catching-up.ts';
 import { detachSocket, readToEnd } from './detach.ts';
 import type { Core, Gateway } from './gateway.ts';

@@ -23,6 +23,15 @@ export function sourcesOf(settings: Settings, parts: SourcesParts): Promise<read
   return Promise.all(settings.sources.map((source) => makeSource(source, settings, parts)));
 }
 
+/**
+ * What a source asks of its Redis at its start, beyond an answer; nothing is changed there. A line about it; undefined: nothing.
+ * @throws LatchkeyError what is missing, and what to do
+ */
+export async function trySource(source: SourceSettings): Promise<string | undefined> {
+  if (source.kind !== 'redis-keyspace') return undefined;
+  return (await import('./redis-keyspace/trying-notices.ts')).tryNotices(source);
+}
+
 async function makeSource(
   settings: SourceSettings,
   { limits, log: logSettings }: Settings,

@@ -41,6 +41,8 @@ export interface AlignmentOptions {
 export class Alignment {
   readonly #options: AlignmentOptions;
   readonly #refill: Refill;
+  /** The log was put back from this offset on, since this node was last at its end. */
+  #putBackFrom: number | undefined;
 
   constructor(options: AlignmentOptions) {
     this.#options = options;
@@ -50,13 +52,14 @@ export class Alignment {
 
   /** @throws LatchkeyError `not-ready`, `config-invalid`, `closing` */
   async run(): Promise<void> {
-    const { check, emptied, replica, store, time } = this.#options;
+    const { check, emptied, replica, store, time, view } = this.#options;
     await store.up(UP_MS);
     const facts = await store.facts();
     check(facts);
     time.sync(facts.timeMicros);
     await replica.applied();
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      this.#putBackFrom = Rebuild.firstOf(view) ?? this.#putBackFrom;
       const head = await store.head();
       if (head.token === '') {
         await emptied.settle();
@@ -65,9 +68,8 @@ export class Alignment {
       emptied.settled();
       await this.#stand(head);
       if (!replica.isFilling && (await this.#readOn())) {
-        if (head.runId === facts.runId && !(await this.#putBackOn())) return;
-        if (head.runId === facts.runId) continue;
-        await this.#beginEpoch();
+        if (head.runId !== facts.runId) await this.#beginEpoch();
+        else if (!(await this.#putBackOn()) && !(await this.#letGo())) return;
       } else if (replica.isFilling) await this.#refill.run();
     }
     throw new LatchkeyError(
@@ -109,8 +111,19 @@ export class Alignment {
   /** Whether another node puts the log back, or did: it is waited for, and gone on for where it stopped. */
   async #putBackOn(): Promise<boolean> {
     const { emptied, view } = this.#options;
-    if (!Rebuild.isUnderWay(view)) return false;
+    if (Rebuild.firstOf(view) === undefined) return false;
     await emptied.goOn();
+    return true;
+  }
+
+  /** Who put the log back may have known less than this node, which then has to begin anew. */
+  async #letGo(): Promise<boolean> {
+    const { logger, replica, view } = this.#options;
+    const first = this.#putBackFrom;
+    this.#putBackFrom = undefined;
+    if (first === undefined || !Rebuild.isMore(view, first)) return false;
+    logger.warn({ first }, 'the log was put back by a node that knew less of it than this one; its view begins anew');
+    await replica.reset(view.epochs.list());
     return true;
   }
 

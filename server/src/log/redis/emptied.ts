@@ -64,7 +64,8 @@ export class Emptied {
       return;
     }
     this.#sinceMs = undefined;
-    if (settings.rebuild && offset > 0) return this.goOn();
+    // Also where it was being put back already: what there was of that is gone.
+    if (settings.rebuild && offset > 0) return this.#leased(() => this.#options.rebuild.begin(newEpochId()));
     await this.#begin();
     if (isLost) logger.warn({ offset }, 'log redis: the log began anew; what was in it before is gone');
   }
@@ -80,13 +81,17 @@ export class Emptied {
   }
 
   /** The log is being put back: whoever does it holds a lease, and who gets it goes on. */
-  async goOn(): Promise<void> {
-    const { node, rebuild, signal, store } = this.#options;
+  goOn(): Promise<void> {
+    return this.#leased(() => this.#options.rebuild.goOn());
+  }
+
+  async #leased(work: () => Promise<void>): Promise<void> {
+    const { node, signal, store } = this.#options;
     if ((await store.lease(LEASE, node, LEASE_TTL_MS)) === undefined) {
       if (!(await waited(LOOK_MS, signal))) throw closing();
       return;
     }
-    await this.#holding(() => rebuild.run(newEpochId()));
+    await this.#holding(work);
   }
 
   async #holding(work: () => Promise<void>): Promise<void> {

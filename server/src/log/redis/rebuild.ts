@@ -1,7 +1,6 @@
 import { LatchkeyError } from '@latchkey/client';
 import { decide } from '../../commands/decide.ts';
 import type { Change } from '../../shared/change.ts';
-import type { Epoch } from '../../shared/epochs.ts';
 import type { Logger } from '../../shared/logger.ts';
 import type { Placed, TableName, WritableView } from '../../view/view.ts';
 import { type Appending, newToken } from './appending.ts';
@@ -13,12 +12,13 @@ import type { ServerTime } from './server-time.ts';
 
 const PAGE = 500;
 const PAGE_BYTES = 512 * 1024;
-const ROWS = 1000;
 const FIRST_KEY = Buffer.alloc(0);
 const LAST_KEY = Buffer.alloc(17, 0xff);
-/** Where the ledger tells every node that the log is being put back, and by whom. */
+/** Where the ledger tells every node that the log is being put back, and from which offset on. */
 const REBUILDING_KEY = Buffer.from('rebuilding');
-/** What was answered of these is not known any more; it begins anew on all nodes. */
+/**
+ * These begin anew. Whoever else knows the log as it was finds that it goes on otherwise, and takes its tables as they are at the Redis.
+ */
 const FORGOTTEN: readonly TableName[] = ['idempotency', 'idempotencyOrder', 'deadLetters', 'ledger'];
 
 export interface RebuildOptions {
@@ -43,22 +43,34 @@ export class Rebuild {
     this.#options = options;
   }
 
-  /** Whether the log is being put back, as far as the view knows. */
-  static isUnderWay(view: Pick<WritableView, 'table'>): boolean {
-    return view.table('ledger').get(REBUILDING_KEY) !== undefined;
+  /** The first offset of what is put back, while it is, as far as the view knows. */
+  static firstOf(view: Pick<WritableView, 'table'>): number | undefined {
+    const first = view.table('ledger').get(REBUILDING_KEY);
+    return first === undefined ? undefined : Number(first.toString());
   }
 
-  /** From the beginning, or on from where another node stopped. */
-  async run(epoch: string): Promise<void> {
+  /** Whether the view has anything that was not put back by the node that came to the end of it. */
+  static isMore(view: Pick<WritableView, 'scan'>, first: number): boolean {
+    const options = { until: first - 1, changesMax: 1, bytesMax: 1, skipSuperseded: true, skipRemoves: false };
+    for (let after = 0; after < options.until; ) {
+      const { changes, reached } = view.scan(0, after, options);
+      if (changes.length > 0) return true;
+      after = reached;
+    }
+    return false;
+  }
+
+  /** Into a Redis that has nothing of the log. */
+  async begin(epoch: string): Promise<void> {
+    if (await this.#begin(epoch)) await this.goOn();
+  }
+
+  /** From where it is: nothing is put back twice. */
+  async goOn(): Promise<void> {
     const { logger, replica, view } = this.#options;
-    const isBegun = Rebuild.isUnderWay(view);
-    logger.warn(
-      { keys: view.counts().keys, offset: replica.head.offset, isBegun },
-      'the log is put back into the Redis',
-    );
-    if (!isBegun && !(await this.#begin(epoch))) return;
-    const epochs = view.epochs.list();
-    const first = (epochs.at(-1) as Epoch).first[0] as number;
+    const first = Rebuild.firstOf(view);
+    if (first === undefined) return;
+    logger.warn({ keys: view.counts().keys, offset: replica.head.offset, first }, 'the log is put back into the Redis');
     let after: string | undefined;
     do {
       const page = view.list({
@@ -78,28 +90,25 @@ export class Rebuild {
     const known = replica.head;
     const epochs = isNameless(view.epochs) ? [] : view.epochs.list();
     const progress = this.#rows('progress').map(({ key, value }) => ({ table: 'progress' as const, key, value }));
-    const begun = await this.#append({
+    const forgotten = FORGOTTEN.flatMap((table) =>
+      this.#rows(table).map(({ key }) => ({ table, key, value: undefined })),
+    );
+    return this.#append({
       head: EMPTY_HEAD,
       first: known.offset + 1,
       epoch,
       epochs: epochs.map(({ first, id }) => ({ id, first: first[0] as number })),
       changes: [],
-      tables: [...progress, { table: 'ledger', key: REBUILDING_KEY, value: Buffer.from('1') }],
+      tables: [...progress, { table: 'ledger', key: REBUILDING_KEY, value: Buffer.from(String(known.offset + 1)) }],
+      forgotten,
     });
-    if (!begun) return false;
-    for (const table of FORGOTTEN) {
-      for (let rows = this.#rows(table); rows.length > 0; rows = this.#rows(table))
-        await this.#append({ changes: [], tables: rows.map(({ key }) => ({ table, key, value: undefined })) });
-    }
-    return true;
   }
 
   #rows(table: TableName): readonly { readonly key: Buffer; readonly value: Buffer }[] {
     return this.#options.view
       .table(table)
-      .range(FIRST_KEY, LAST_KEY, table === 'progress' ? Number.MAX_SAFE_INTEGER : ROWS)
-      .filter(({ key }) => table !== 'ledger' || COUNTERS.includes(key.toString()))
-      .map(({ key, value }) => ({ key: Buffer.from(key), value: Buffer.from(value) }));
+      .range(FIRST_KEY, LAST_KEY, Number.MAX_SAFE_INTEGER)
+      .filter(({ key }) => table !== 'ledger' || COUNTERS.includes(key.toString()));
   }
 
   async #putBack(entries: readonly Change[]): Promise<void> {
@@ -109,24 +118,26 @@ export class Rebuild {
       const head = this.#options.replica.head;
       const nowMicros = time.decidingMicros(head.nowMicros);
       const observed = new Map<string, Observed>();
+      const foreign = new Map<string, string>();
       const placed: Placed[] = [];
       for (const entry of entries) {
         const there = found.get(entry.key);
-        // A type that is no value stays where it is, and the log lets go of the key when it is decided next.
-        if (there?.kind === 'foreign') continue;
         const offset = head.offset + placed.length + 1;
         const change =
           there === undefined || there.kind === 'absent'
             ? again(entry, offset, nowMicros)
             : taken(entry, there, offset, nowMicros);
-        if (there !== undefined && there.kind !== 'absent') observed.set(entry.key, { found: there, entry: change });
+        // What is no value stays where it is, and the log lets go of the key.
+        if (there?.kind === 'foreign') foreign.set(entry.key, there.type);
+        else if (there !== undefined && there.kind !== 'absent')
+          observed.set(entry.key, { found: there, entry: change });
         placed.push({ change, before: entry });
       }
       if (placed.length === 0) return;
       const keys = keyWrites(
         placed.map(({ change }) => ({ change, before: undefined })),
         nowMicros,
-        { observed, foreign: new Map() },
+        { observed, foreign },
       );
       const result = await this.#send({ changes: placed.map(({ change }) => change), keys, nowMicros, tables: [] });
       if (result === true) return;
@@ -143,6 +154,7 @@ export class Rebuild {
     readonly epochs?: AppendRequest['epochs'];
     readonly changes: readonly Change[];
     readonly tables: readonly TableWrite[];
+    readonly forgotten?: readonly TableWrite[];
   }): Promise<boolean> {
     return (await this.#send({ ...step, keys: [] })) === true;
   }
@@ -156,6 +168,8 @@ export class Rebuild {
     readonly changes: readonly Change[];
     readonly keys: AppendRequest['keys'];
     readonly tables: readonly TableWrite[];
+    /** In the view of this node alone, with the step. */
+    readonly forgotten?: readonly TableWrite[];
     readonly nowMicros?: number;
   }): Promise<true | readonly string[]> {
     const { appending, replica, time } = this.#options;
@@ -176,7 +190,8 @@ export class Rebuild {
       writer: appending.nextWriter(),
     });
     if (answer.kind === 'appended') {
-      await replica.foreign([record]);
+      const { forgotten = [] } = step;
+      await replica.foreign([{ ...record, tables: [...forgotten, ...record.tables] }]);
       return true;
     }
     if (answer.kind === 'reread') return answer.keys;

@@ -9,10 +9,10 @@ import type { RedisKeyspaceSettings } from '../../config/flow-settings.ts';
 import type { Logger } from '../../shared/logger.ts';
 import { RedisConnection } from '../../shared/redis/connection.ts';
 import type { RawClient } from '../../shared/redis/endpoint.ts';
-import { describePlace, replyCode } from '../../shared/redis/error.ts';
+import { replyCode } from '../../shared/redis/error.ts';
 import type { Reply } from '../../shared/redis/reply.ts';
 import { databaseOf, eventOf, eventPattern } from './notification-flags.ts';
-import { ensureNotifications } from './notification-setting.ts';
+import { ensureNotifications, unseenNotifications } from './notification-setting.ts';
 
 export interface NoticesSetup {
   readonly settings: RedisKeyspaceSettings;
@@ -100,7 +100,7 @@ export class Notices {
       },
       onDown: (error) => {
         this.#setup.onDown();
-        if (isTracking && isRefused(error)) this.#giveUpTracking(connection, error);
+        if (isTracking && isTrackingRefused(error.cause)) this.#giveUpTracking(connection, error);
       },
     });
     return connection;
@@ -123,8 +123,7 @@ export class Notices {
     if (found === 'set')
       logger.info({ source: settings.name }, `source ${settings.name}: notify-keyspace-events was set`);
     if (found === 'unchecked' && !this.#isUnchecked) {
-      const message = `source ${settings.name}: ${describePlace(settings)} does not let this user see notify-keyspace-events; without Eghxe$ in it nothing is noticed between scans`;
-      logger.warn({ source: settings.name }, message);
+      logger.warn({ source: settings.name }, `source ${settings.name}: ${unseenNotifications(settings)}`);
     }
     this.#isUnchecked = found === 'unchecked';
     const listener = (name: Buffer, channel: Buffer) => {
@@ -148,6 +147,7 @@ export class Notices {
   }
 }
 
-function isRefused({ cause }: LatchkeyError): boolean {
-  return cause instanceof Error && REFUSALS.test(cause.message);
+/** Whether a server's answer says that there is no tracking, or none for this user. */
+export function isTrackingRefused(answer: unknown): boolean {
+  return answer instanceof Error && REFUSALS.test(answer.message);
 }

@@ -187,6 +187,8 @@ export class StreamReader {
       return;
     }
     if (compareIds(first.id, this.#reached) > 0) await this.#closeHole(first.id, read);
+    // Told to end in between, it may have left what is before them: they stay pending, or that would be skipped for good.
+    if (this.#isEnded) return;
     await this.#take(read);
     if (read.length < readMax) this.#caughtUp();
     else this.#lagMs = Math.max(0, this.#setup.clock.nowMicros() / 1000 - msOfId(this.#reached));
