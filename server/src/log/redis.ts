@@ -5,6 +5,7 @@ import type { Access } from '../shared/access.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
 import type { WritableView } from '../view/view.ts';
+import { notDecided } from './batch-refusals.ts';
 import { JobQueue } from './job-queue.ts';
 import type { Batch, Log, LogState, OutcomeCounts, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
@@ -393,10 +394,6 @@ export class RedisLog implements Log {
 
   #bug(error: unknown): LatchkeyError {
     this.#options.reportFault('log', error);
-    return new LatchkeyError(
-      'internal',
-      'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.',
-      { cause: error },
-    );
+    return notDecided(error);
   }
 }
