@@ -33,6 +33,9 @@ end
 local ends = now() + tonumber(ARGV[1])
 repeat until now() > ends`;
 
+/** So long a writer gets to come, and those who found a replica to find it gone. */
+const READONLY_MS = 2000;
+
 export class RedisFaults {
   #scene: RedisScene;
 
@@ -108,14 +111,25 @@ export class RedisFaults {
     });
   }
 
-  /** For a moment it is told to follow somebody who is not there. */
-  becomeReplica(random: Random): Promise<number> {
-    return this.#whileAnswering('READONLY', async (answered) => {
-      await this.primary.command('REPLICAOF', '127.0.0.1', 1);
-      await answered();
+  /**
+   * For a moment it is told to follow somebody who is not there. Nodes that connect meanwhile find a replica, and write nothing to it:
+   * then it begins again.
+   */
+  async becomeReplica(random: Random): Promise<number> {
+    const redis = this.primary;
+    const before = await errorCount(redis, 'READONLY');
+    const isAnswered = async () => (await errorCount(redis, 'READONLY')) > before;
+    await until(async () => {
+      await redis.command('REPLICAOF', '127.0.0.1', 1);
+      const deadline = performance.now() + READONLY_MS;
+      while (!(await isAnswered()) && performance.now() < deadline) await sleep(20);
       await sleep(random.between(0, 300));
-      await this.primary.command('REPLICAOF', 'NO', 'ONE');
-    });
+      await redis.command('REPLICAOF', 'NO', 'ONE');
+      if (await isAnswered()) return true;
+      await sleep(READONLY_MS);
+      return false;
+    }, 'answer READONLY');
+    return (await errorCount(redis, 'READONLY')) - before;
   }
 
   loseReplicas(random: Random): Promise<number> {

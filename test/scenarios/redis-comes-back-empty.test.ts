@@ -88,7 +88,6 @@ describe('a Redis that comes back without its data, unnoticed by the Redis sinks
     assert.equal(late?.outcome, 'late', 'the tombstone still protects the key');
     assert.equal(await sendRow(one.url, { value: 7, next: '8' }), 409, 'the row was taken before');
     assert.equal(await sendRow(one.url, { value: 8, expected: '8', next: '9' }), 200);
-    await untilReady(...nodes);
   });
 
   test('is filled to the end by another node where the one that does it is killed in the middle', async (t) => {

@@ -81,12 +81,22 @@ function assertOnce(watch: SseClient, values: Readonly<Record<string, unknown>>)
 describe('writes that a replica must have', () => {
   test('are answered `timeout` while it is frozen, though written, and as written when it goes on; none is lost, none there twice', async (t) => {
     const world = await replicated(t);
-    const { nodes, primary, replica, watch } = world;
+    const { nodes, one, primary, replica, two, watch } = world;
     replica.pause();
-    const written = await writeUnsafely(world);
+    const written = { ...(await writeUnsafely(world)) };
     for (const node of nodes) assert.match(await untilNotReady(node), /0 of 1 replicas have it/);
+    // Whichever node it comes to, a repeat is no safer than what it repeats.
+    const repeat = { 'idempotency-key': 'again' };
+    assertUnsafe(await put(one.url, 'again', 1, '', repeat));
+    assertUnsafe(await put(one.url, 'again', 1, '', repeat));
+    assertUnsafe(await put(two.url, 'again', 1, '', repeat));
     replica.resume();
+    // Nobody writes meanwhile.
+    await untilReady(...nodes);
     await untilCaughtUp(replica, primary);
+    assert.equal((await put(two.url, 'again', 1, '', repeat)).status, 200);
+    assert.equal(await replica.command('GET', 'again'), '1');
+    written.again = 1;
     const values: Record<string, unknown> = { ...written };
     for (const [n, { url }] of nodes.entries()) {
       const { status, text } = await put(url, `after.${n}`, n);

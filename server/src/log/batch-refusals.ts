@@ -27,3 +27,9 @@ export function tooBig(): LatchkeyError {
     { limit: 1000 },
   );
 }
+
+/** For a fault that is nobody's but Latchkey's. */
+export function notDecided(cause: unknown): LatchkeyError {
+  const message = 'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.';
+  return new LatchkeyError('internal', message, { cause });
+}

@@ -6,6 +6,7 @@ import type { Access } from '../shared/access.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { ReportFault } from '../shared/logger.ts';
 import type { WritableView } from '../view/view.ts';
+import { notDecided } from './batch-refusals.ts';
 import { BatchRun } from './batch-run.ts';
 import { DeadLetterTable } from './dead-letter-table.ts';
 import { IdempotencyTable } from './idempotency-table.ts';
@@ -289,11 +290,7 @@ export class LocalLog implements Log {
 
   #bug(error: unknown): LatchkeyError {
     this.#options.reportFault('log', error);
-    return new LatchkeyError(
-      'internal',
-      'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.',
-      { cause: error },
-    );
+    return notDecided(error);
   }
 }
 

@@ -5,10 +5,12 @@ import type { Access } from '../shared/access.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { Logger, ReportFault } from '../shared/logger.ts';
 import type { WritableView } from '../view/view.ts';
+import { notDecided } from './batch-refusals.ts';
 import { JobQueue } from './job-queue.ts';
 import type { Batch, Log, LogState, OutcomeCounts, Settled } from './log.ts';
 import { Alignment } from './redis/alignment.ts';
 import { Appending, mayPass } from './redis/appending.ts';
+import { AskedReplicas } from './redis/asked-replicas.ts';
 import { catchingUp } from './redis/catching-up.ts';
 import { Deciding } from './redis/deciding.ts';
 import { Duties } from './redis/duties.ts';
@@ -127,16 +129,18 @@ export class RedisLog implements Log {
       unobserved: this.#unobserved,
       check: (facts) => this.#check(facts),
     });
+    const onResult = (failure: LatchkeyError | undefined) => this.#told(failure);
+    const replicas = new AskedReplicas({ store, count: settings.log.wait, signal, onResult });
     this.#pump = new Pump({
       ...{ store, jobs, replica, appending, time, signal },
       deciding: this.#deciding,
       leases: this.leases,
       duties: this.#duties,
       unobserved: this.#unobserved,
-      replicasMin: settings.log.wait,
+      replicas,
       onAstray: () => this.#lose(),
       onBug: bug,
-      onResult: (failure) => this.#told(failure),
+      onResult,
     });
   }
 
@@ -390,10 +394,6 @@ export class RedisLog implements Log {
 
   #bug(error: unknown): LatchkeyError {
     this.#options.reportFault('log', error);
-    return new LatchkeyError(
-      'internal',
-      'The batch could not be decided because of a bug in Latchkey; nothing of it was kept.',
-      { cause: error },
-    );
+    return notDecided(error);
   }
 }

@@ -26,15 +26,14 @@ export interface Mark {
  */
 export class Stage {
   readonly placed: Placed[] = [];
-  /** The log's `now` for the whole step. */
-  readonly nowMicros: number;
   readonly #view: StageView;
   readonly #partition = 0;
   readonly #latest = new Map<string, Change>();
   /** What was read last: a command reads its key before it is given its place. */
   #read: { readonly key: string; readonly entry: Change | undefined; readonly isWhole: boolean } | undefined;
   readonly #undos: (() => void)[] = [];
-  readonly #base: number;
+  #base: number;
+  #nowMicros: number;
   /** Undefined once it is durable: then the view shows it. */
   #below: Stage | undefined;
   #bytes = 0;
@@ -44,12 +43,43 @@ export class Stage {
     this.#view = view;
     this.#below = below;
     this.#base = base ?? (below === undefined ? view.head(this.#partition) : below.head);
-    this.nowMicros = view.nowMicros();
+    this.#nowMicros = view.nowMicros();
+  }
+
+  /** The log's `now` for the whole step. */
+  get nowMicros(): number {
+    return this.#nowMicros;
   }
 
   /** The last offset that was given. */
   get head(): number {
     return this.#base + this.placed.length;
+  }
+
+  /** Whether anything is noted beside changes. */
+  get hasNotes(): boolean {
+    return this.#undos.length > 0;
+  }
+
+  /**
+   * Gives its changes the offsets that follow `base`, and a later `now`: the log went on before it, without a change of their keys.
+   * `below`: what the log has by then. Gives the change that took the place of one; what nothing took the place of stays.
+   */
+  moveUp(base: number, nowMicros: number, below: Stage | undefined): (change: Change) => Change {
+    const from = this.#base;
+    const up = base - from;
+    for (let index = 0; index < this.placed.length; index += 1) {
+      const { before, change } = this.placed[index] as Placed;
+      const isOwn = before !== undefined && before.offset > from;
+      const moved = movedUp(change, up, from, nowMicros);
+      this.placed[index] = { change: moved, before: isOwn ? this.placed[before.offset - from - 1]?.change : before };
+      this.#latest.set(moved.key, moved);
+    }
+    this.#base = base;
+    this.#nowMicros = nowMicros;
+    this.#below = below;
+    this.#read = undefined;
+    return (change) => (change.offset > from ? (this.placed[change.offset - from - 1] as Placed).change : change);
   }
 
   /** The stage below became durable. */
@@ -153,4 +183,17 @@ export class Stage {
     this.#bytes = mark.bytes;
     while (this.#undos.length > mark.undos) this.#undos.pop()?.();
   }
+}
+
+/** Of a change that is decided at the step's `now`: so is its `updated` where its sender told none. */
+function movedUp(change: Change, up: number, from: number, nowMicros: number): Change {
+  const { decided, offset, previous, updated } = change;
+  return {
+    ...change,
+    offset: offset + up,
+    previous: previous > from ? previous + up : previous,
+    valueOffset: offset + up,
+    updated: updated.text === undefined && updated.micros === decided ? { micros: nowMicros } : updated,
+    decided: nowMicros,
+  };
 }

@@ -1,4 +1,5 @@
-import { open, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 
 /** How far the file grows at a time, so that growing is rare beside writing. */
 const GROWTH_BYTES = 4 * 1024 * 1024;
@@ -30,7 +31,7 @@ export class Room {
    */
   async make(bytes: number): Promise<void> {
     const needed = bytes + MARGIN_BYTES;
-    if (this.#spareBytes < needed) this.#spareBytes = await this.#measure();
+    if (this.#spareBytes < needed) this.#spareBytes = this.#measure();
     if (this.#spareBytes < needed) await this.#grow(needed);
     this.#spareBytes -= bytes;
   }
@@ -44,16 +45,16 @@ export class Room {
         await handle.appendFile(zeros.subarray(0, Math.min(left, zeros.length)));
       }
     } catch (error) {
-      this.#spareBytes = await this.#measure();
+      this.#spareBytes = this.#measure();
       // The last of the disk may be enough for now.
       if (this.#spareBytes < needed) throw error;
     } finally {
       await handle.close();
     }
-    this.#spareBytes = await this.#measure();
+    this.#spareBytes = this.#measure();
   }
 
-  async #measure(): Promise<number> {
-    return (await stat(this.#file)).size - this.#usedBytes();
+  #measure(): number {
+    return statSync(this.#file).size - this.#usedBytes();
   }
 }

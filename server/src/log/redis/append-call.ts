@@ -1,7 +1,7 @@
 import type { Payload } from '../../shared/change.ts';
 import type { Argument } from '../../shared/redis/reply.ts';
 import type { TableName } from '../../view/view.ts';
-import { FIXED_ARGUMENTS, OWN_KEYS, PLAN_BYTES, PLAN_OPS } from './append-script.ts';
+import { FIXED_ARGUMENTS, OWN_KEYS, PLAN_BYTES, PLAN_OPS } from './append-plan.ts';
 import { type Digest, digestOf, digestOfFields, NO_DIGEST } from './digest.ts';
 import { fieldsOfChange } from './hash-fields.ts';
 import { writeDigest } from './key-head.ts';
@@ -39,7 +39,8 @@ export function appendCall(request: AppendRequest, { bounds, names, runId, shift
   const groups = groupsOf(request);
   const writes = [...groups.unseen, ...groups.strings, ...groups.others, ...groups.found];
   const tables = Map.groupBy(record.tables, ({ table }) => table);
-  const rest: Argument[] = request.fences.flatMap(({ lease, number }) => [lease, String(number)]);
+  const rest: Argument[] = (request.rebase ?? []).flatMap(({ key, offset }) => [key, String(offset)]);
+  for (const { lease, number } of request.fences) rest.push(lease, String(number));
   for (const tableWrites of tables.values()) addTable(rest, tableWrites);
   pushAll(rest, request.collected);
   for (const { first, id } of request.epochs) rest.push(`${first} ${id}`);
@@ -76,6 +77,10 @@ export function appendCall(request: AppendRequest, { bounds, names, runId, shift
     String(request.collected.length),
     String(request.epochs.length),
     String(groups.strings.length),
+    request.rebase === undefined ? '' : '1',
+    head.epoch,
+    String(head.tombstoneFloor),
+    String(request.rebase?.length ?? 0),
   ];
   return {
     keys: [
@@ -176,7 +181,8 @@ function planKey(plan: Buffer, at: number, write: KeyWrite, planning: Planning):
   place = plan.writeUInt32LE(start, place);
   place = plan.writeUInt32LE(stop, place);
   place = plan.writeUInt32LE(expiry, place);
-  plan.write(String(change.offset).padStart(OFFSET_DIGITS, '0'), place, 'latin1');
+  place += plan.write(String(change.offset).padStart(OFFSET_DIGITS, '0'), place, 'latin1');
+  plan.writeDoubleLE(write.previous, place);
 }
 
 /** Where what lies under the key afterwards is not the value's bytes. */

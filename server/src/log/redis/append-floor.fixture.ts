@@ -59,6 +59,7 @@ function next(): AppendRequest {
     keys: list.map((change) => ({
       change,
       plain: { kind: 'set', value: VALUE, expires: undefined },
+      previous: change.previous,
       expects: { kind: change.previous === 0 ? 'unseen' : 'known' },
     })),
     fences: [],

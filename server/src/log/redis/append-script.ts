@@ -4,83 +4,48 @@
  * that an ACL refuses before it runs. Numbers that matter are texts all the way: Lua would round or shorten them.
  */
 
-/** Of each key, in the order of KEYS, the plan holds so many bytes: `writePlan` and `struct.unpack` agree on them. */
-export const PLAN_FORMAT = '<BI4I4I4I4I4c16';
-export const PLAN_BYTES = 37;
-
-/** What a plan says of a key. */
-export const PLAN_OPS = { none: 0, set: 1, hash: 2, wholeHash: 3, expiry: 4, unlink: 5 } as const;
-
-/** Names for the script of the keys that it has in front of the tables' and the users'. */
-export const OWN_KEYS = ['head', 'epochs', 'changes', 'marks', 'heads', 'index', 'writers', 'fences', 'turn'] as const;
-
-/** Arguments before the variable ones. */
-export const FIXED_ARGUMENTS = 26;
+import { FIXED_ARGUMENTS, PLAN_BYTES, PLAN_FORMAT } from './append-plan.ts';
+import { AS_IT_WAS, MOVE_UP } from './rebase-script.ts';
+import { READ_HEAD, RECORDS_AFTER, REPLICATE_EFFECTS } from './script-parts.ts';
 
 /** Keys that are written together: few enough for tables that stay small, many enough that calls cost little. */
 const CHUNK = 64;
 
-/**
- * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any; nil where
- * the first of them was not appended to that head.
- */
-const RECORDS_AFTER = `
-local function recordsAfter(changes, offset, token, bytesMax)
-  local list, bytes, count = {}, 0, 1
-  local from = '(' .. offset .. '-0'
-  while true do
-    local page = redis.call('XRANGE', changes, from, '+', 'COUNT', count)
-    for at = 1, #page do
-      local fields = page[at][2]
-      if #list == 0 and fields[2] ~= token then return nil end
-      bytes = bytes + #fields[4]
-      if #list > 0 and bytes > bytesMax then return list end
-      list[#list + 1] = fields[4]
-    end
-    if #page < count or bytes >= bytesMax then return list end
-    from = '(' .. page[#page][1]
-    count = math.max(1, math.min(256, math.floor((bytesMax - bytes) * #list / bytes)))
-  end
-end
-`;
-
-/** Redis 6.2 can be set to send scripts instead of what they wrote to replicas, and then takes no write after TIME. */
-export const REPLICATE_EFFECTS = `
-if redis.replicate_commands then redis.replicate_commands() end
-`;
-
-/** `readHead(key)`: the fields of a head, in the order of `headOfReply`. */
-const READ_HEAD = `
-local function readHead(key)
-  return redis.call('HMGET', key, 'epoch', 'offset', 'token', 'now', 'run', 'floor', 'bytes', 'mark')
-end
-`;
-
 const LOOK = `
-local call, sub = redis.call, string.sub
 local HEAD, EPOCHS, CHANGES, MARKS, HEADS, INDEX, WRITERS, FENCES, TURN = unpack(KEYS, 1, 9)
 local record, plan = ARGV[12], ARGV[13]
 local tables, unseen, known, found = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16]), tonumber(ARGV[17])
 local base = 9 + tables
 local count = unseen + known + found
-
+${AS_IT_WAS}
 local head = readHead(HEAD)
-local done, doneToken = string.match(call('HGET', WRITERS, ARGV[9]) or '', '^(%d+) (%S*)')
+local done, doneToken, doneLast, doneNow = string.match(call('HGET', WRITERS, ARGV[9]) or '', '^(%d+) (%S*) ?(%d*) ?(%d*)')
 if done then
-  if tonumber(done) > tonumber(ARGV[10]) or (done == ARGV[10] and doneToken == ARGV[2]) then return {'appended'} end
-end
-
-if (head[3] or '') ~= ARGV[1] then
-  if ARGV[11] == '1' then redis.pcall('SET', TURN, ARGV[9], 'NX', 'PX', 50) end
-  local records = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)
-  if not records or #records == 0 then return {'behind', head} end
-  return {'moved', records}
+  if tonumber(done) > tonumber(ARGV[10]) then return {'appended'} end
+  if done == ARGV[10] and doneToken == ARGV[2] then
+    if doneLast == ARGV[4] or doneNow == '' then return {'appended'} end
+    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)) or {}}
+  end
 end
 
 local turn = call('GET', TURN)
+-- By how much the step is moved up, and what lies in between.
+local up, missed = 0, nil
+if (head[3] or '') ~= ARGV[1] then
+  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)
+  local isOpen = records and #records > 0 and ARGV[27] == '1' and (not turn or turn == ARGV[9])
+    and reached == head[2] and head[1] == ARGV[28] and (head[6] or '0') == ARGV[29]
+  if not isOpen or not isAsItWas() then
+    if ARGV[11] == '1' then redis.pcall('SET', TURN, ARGV[9], 'NX', 'PX', 50) end
+    if not records or #records == 0 then return {'behind', head} end
+    return {'moved', records}
+  end
+  up, missed = tonumber(head[2]) - tonumber(ARGV[18]), records
+end
+
 if turn and turn ~= ARGV[9] then return {'turn', call('PTTL', TURN)} end
 
-local at = 27
+local at = ${FIXED_ARGUMENTS + 1} + 2 * tonumber(ARGV[30])
 for index = 1, tonumber(ARGV[19]) do
   local current = call('HGET', FENCES, ARGV[at]) or '0'
   if current ~= ARGV[at + 1] then return {'fenced', ARGV[at], current} end
@@ -191,12 +156,15 @@ for index = unseen + known + 1, count do
   tail = tail + 3 + values
 end
 
+if missed and #foreign + #reread > 0 then return {'moved', missed} end
 if #foreign > 0 then return {'wrong-type', foreign} end
 if #reread > 0 then return {'reread', reread} end
 `;
 
 const WRITE = `
-call('XADD', CHANGES, 'MINID', '~', ARGV[21], ARGV[4] .. '-0', 'b', ARGV[1], 'r', record)
+local last, now = ARGV[4], ARGV[5]
+if up > 0 then last, now = moveUp() end
+call('XADD', CHANGES, 'MINID', '~', ARGV[21], last .. '-0', 'b', head[3] or '', 'r', record)
 if not head[3] then call('DEL', MARKS) end
 
 local bytes = tonumber(head[7] or '0') + #record
@@ -204,7 +172,7 @@ local mark = tonumber(head[8] or '0')
 local bytesMax = tonumber(ARGV[22])
 if bytes - mark >= bytesMax / 64 then
   mark = bytes
-  call('RPUSH', MARKS, string.format('%.0f ', bytes) .. ARGV[4])
+  call('RPUSH', MARKS, string.format('%.0f ', bytes) .. last)
   local gone
   for _ = 1, 1000 do
     local before, offset = string.match(call('LINDEX', MARKS, 0) or '', '^(%d+) (%d+)$')
@@ -226,7 +194,7 @@ if ARGV[6] ~= '' then
   call('LTRIM', EPOCHS, -1000, -1)
 end
 local floor = ARGV[7] ~= '' and ARGV[7] or head[6] or '0'
-call('HSET', HEAD, 'epoch', epoch, 'offset', ARGV[4], 'token', ARGV[2], 'now', ARGV[5], 'run', ARGV[8], 'floor', floor,
+call('HSET', HEAD, 'epoch', epoch, 'offset', last, 'token', ARGV[2], 'now', now, 'run', ARGV[8], 'floor', floor,
   'bytes', string.format('%.0f', bytes), 'mark', string.format('%.0f', mark))
 
 local heads, index, values, length, set = {}, {}, {}, 0, 0
@@ -266,7 +234,7 @@ for first = 1, count, ${CHUNK} do
     local key, op, start = keys[at], spots[spot], spots[spot + 3]
     heads[length + 1] = key
     heads[length + 2] = sub(record, spots[spot + 1], spots[spot + 2])
-    index[length + 1] = spots[spot + 6]
+    index[length + 1] = up > 0 and string.format('%.0f', tonumber(spots[spot + 6]) + up) or spots[spot + 6]
     index[length + 2] = key
     length = length + 2
     if op ~= 1 then
@@ -282,7 +250,7 @@ for first = 1, count, ${CHUNK} do
         set = set + 2
       end
     end
-    spot = spot + 7
+    spot = spot + 8
   end
   flush()
 end
@@ -307,7 +275,7 @@ for from = collectedAt, collectedAt + collected - 1, 1000 do
   end
 end
 
-if call('HSET', WRITERS, ARGV[9], ARGV[10] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4]) == 1 and call('HLEN', WRITERS) > 1000 then
+if call('HSET', WRITERS, ARGV[9], ARGV[10] .. ' ' .. ARGV[2] .. ' ' .. last .. ' ' .. now) == 1 and call('HLEN', WRITERS) > 1000 then
   local all = call('HGETALL', WRITERS)
   local writers = {}
   for at = 1, #all, 2 do
@@ -317,6 +285,7 @@ if call('HSET', WRITERS, ARGV[9], ARGV[10] .. ' ' .. ARGV[2] .. ' ' .. ARGV[4]) 
   for at = 1, #writers - 500 do call('HDEL', WRITERS, writers[at][1]) end
 end
 if turn then call('DEL', TURN) end
+if missed then return {'appended', last, now, missed} end
 return {'appended'}
 `;
 
@@ -326,9 +295,11 @@ return {'appended'}
  * server · 9 incarnation · 10 sequence · 11 '1' who wants the turn · 12 record · 13 plan · 14–17 how many tables, keys expected absent,
  * known, as found · 18 offset of the head decided on · 19 how many fences · 20 where what was found begins · 21 lowest offset that the
  * stream keeps · 22 bytes that it keeps · 23 microseconds that the log's time is ahead of TIME · 24–25 how many keys are collected, how
- * many epochs there were before · 26 how many of the known, which come first, are plain strings · lease and number of each fence · of each table: how many words to set, how many to remove, the words ·
+ * many epochs there were before · 26 how many of the known, which come first, are plain strings · 27 '1' where it may be moved up · 28–29
+ * epoch and tombstone floor of the head decided on · 30 how many keys were looked at · name and offset of each of those · lease and number of each fence · of each table: how many words to set, how many to remove, the words ·
  * the keys collected · `FIRST ID` of each epoch before · of each key as found: type, expiry in ms or '', how many values, the values ·
  * what the plan refers to.
  * Returns a word, and what `answerOfReply` makes of the rest.
  */
-export const APPEND_SCRIPT = `${REPLICATE_EFFECTS}${READ_HEAD}${RECORDS_AFTER}${LOOK}${EXPECT}${WRITE}`;
+export const APPEND_SCRIPT = `${REPLICATE_EFFECTS}local call, sub = redis.call, string.sub
+${READ_HEAD}${RECORDS_AFTER}${LOOK}${MOVE_UP}${EXPECT}${WRITE}`;

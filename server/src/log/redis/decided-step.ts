@@ -2,7 +2,8 @@ import type { Change } from '../../shared/change.ts';
 import type { Touched } from '../job-queue.ts';
 import type { Stage } from '../stage.ts';
 import { type KeyFindings, keyWrites, type Observed } from './key-writes.ts';
-import type { AppendRequest, Head, LogRecord, TableWrite } from './redis-store.ts';
+import { moveOutcomes, rebaseOf } from './rebase.ts';
+import type { AppendRequest, Head, LogRecord, Rebased, TableWrite } from './redis-store.ts';
 
 /** What one append takes beside the changes of its stage. */
 export interface StepClosing {
@@ -23,6 +24,8 @@ export class DecidedStep implements KeyFindings {
   readonly foreign = new Map<string, string>();
   /** Keys that the log never had, of commands that came to nothing for that reason. No append looks at them. */
   readonly unseen = new Set<string>();
+  /** Keys that a command left as they are, with their last change. */
+  readonly looked = new Map<string, Change | undefined>();
   readonly collected: { readonly key: string; readonly offset: number }[] = [];
   /** Of leases that what it decides by itself is made under. */
   readonly fences = new Map<string, number>();
@@ -46,6 +49,16 @@ export class DecidedStep implements KeyFindings {
   get request(): AppendRequest {
     if (this.#request === undefined) throw new Error('a step was appended before it was closed');
     return this.#request;
+  }
+
+  /** The log went on before it, and it was appended after that. `below`: what lies in between; undefined: nobody decides on it any more. */
+  moveUp(below: Stage | undefined, { first, nowMicros }: Rebased): void {
+    const { record } = this;
+    const move = this.stage.moveUp(first - 1, nowMicros, below);
+    moveOutcomes(this.touched, record.first - 1, first - record.first, move);
+    const changes = this.stage.placed.map(({ change }) => change);
+    const last = first + record.last - record.first;
+    this.#request = { ...this.request, record: { ...record, first, last, nowMicros, changes } };
   }
 
   close({ head, tables, token, wantsTurn, writer }: StepClosing): AppendRequest {
@@ -76,6 +89,7 @@ export class DecidedStep implements KeyFindings {
       epochs: [],
       writer,
       wantsTurn,
+      rebase: tables.length > 0 ? undefined : rebaseOf(this),
     };
     return this.#request;
   }

@@ -76,7 +76,10 @@ export class Deciding {
         admit: (command, stage) => this.#admit(command, stage),
         observed: (command, entry) => this.#observed(command, entry),
         unchanged: ({ key, op }, entry) => {
-          if (entry === undefined && op !== 'read') this.#current?.unseen.add(key);
+          const step = this.#current;
+          if (step === undefined) return;
+          if (!step.looked.has(key)) step.looked.set(key, entry);
+          if (entry === undefined && op !== 'read') step.unseen.add(key);
         },
       },
     };

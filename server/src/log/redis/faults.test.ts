@@ -191,11 +191,11 @@ test('replicas that have a write are counted, and not those of a server that cam
   await until('the replica is there', async () => (await world.redis.info('connected_slaves')) === '1');
   const writer = await world.open();
   await writer.put({ key: 'a' });
-  assert.equal(await writer.store.waitForReplicas(1, 5000), 1);
-  assert.equal(await writer.store.waitForReplicas(2, 50), 1);
+  assert.equal(await writer.store.waitForReplicas(1, 5000, false), 1);
+  assert.equal(await writer.store.waitForReplicas(2, 50, false), 1);
   await world.redis.restart({ withData: true });
   await writer.store.up(UP_MS);
-  await assert.rejects(writer.store.waitForReplicas(1, 50), is('not-ready', /was replaced after the write/));
+  await assert.rejects(writer.store.waitForReplicas(1, 50, false), is('not-ready', /was replaced after the write/));
 });
 
 test('it works over TLS, with a password', async (t) => {

@@ -26,6 +26,8 @@ export interface KeyNames {
   readonly turn: string;
   /** Hash: node to `UNTIL EPOCH OFFSET`, for a rebuild. */
   readonly nodes: string;
+  /** Written before it is asked which replicas have everything. */
+  readonly wait: string;
   /** What the rehearsal of a new connection writes and takes away. */
   readonly rehearsal: string;
   /** Hashes. */
@@ -49,6 +51,7 @@ export function keyNames(logName: string): KeyNames {
     fences: under('fences'),
     turn: under('turn'),
     nodes: under('nodes'),
+    wait: under('wait'),
     rehearsal: under('rehearsal'),
     tables: tables as Record<TableName, string>,
   };

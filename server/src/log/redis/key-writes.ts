@@ -49,19 +49,20 @@ export function keyWrites(placed: readonly Placed[], nowMicros: number, findings
 
 function writeOf(step: KeyStep, nowMicros: number, { foreign, observed }: KeyFindings): KeyWrite {
   const { before, last } = step;
+  const previous = before?.offset ?? 0;
   const type = foreign.size === 0 ? undefined : foreign.get(last.key);
   if (type !== undefined) {
-    return { change: last, plain: NONE, expects: { kind: 'as-found', found: { kind: 'foreign', type } } };
+    return { change: last, previous, plain: NONE, expects: { kind: 'as-found', found: { kind: 'foreign', type } } };
   }
   const seen = observed.size === 0 ? undefined : observed.get(last.key);
   if (seen === undefined) {
     const plain = plainWrite(step, before, nowMicros);
-    return { change: last, plain, expects: before === undefined ? UNSEEN : KNOWN };
+    return { change: last, previous, plain, expects: before === undefined ? UNSEEN : KNOWN };
   }
   const expects = { kind: 'as-found', found: seen.found } as const;
   // What was observed is there; only what came after it in the step is written.
-  if (seen.entry === last) return { change: last, plain: NONE, expects };
-  return { change: last, plain: plainWrite(step, seen.entry, nowMicros), expects };
+  if (seen.entry === last) return { change: last, previous, plain: NONE, expects };
+  return { change: last, previous, plain: plainWrite(step, seen.entry, nowMicros), expects };
 }
 
 function plainWrite({ last, wasRemoved }: KeyStep, before: Change | undefined, nowMicros: number): PlainWrite {

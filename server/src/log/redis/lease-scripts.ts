@@ -1,6 +1,6 @@
 /* Leases and the register of a rebuild. Time is the server's, ahead by so many microseconds, and never a native expiry. */
 
-import { REPLICATE_EFFECTS } from './append-script.ts';
+import { REPLICATE_EFFECTS } from './script-parts.ts';
 
 const TIME = `${REPLICATE_EFFECTS}
 local time = redis.call('TIME')

@@ -9,12 +9,15 @@ import type { ErrorCode } from '@latchkey/client';
 import { LatchkeyError } from '@latchkey/client';
 import { replyCode } from '../../shared/redis/error.ts';
 import type { JobQueue } from '../job-queue.ts';
+import type { Batch } from '../log.ts';
 import { type Appending, newToken } from './appending.ts';
+import type { AskedReplicas } from './asked-replicas.ts';
 import type { DecidedStep } from './decided-step.ts';
 import { type Deciding, NOT_PERMITTED } from './deciding.ts';
 import type { Duties } from './duties.ts';
+import { looksOf } from './rebase.ts';
 import type { RedisLeases } from './redis-leases.ts';
-import type { AppendAnswer, Found, LogRecord, RedisStore } from './redis-store.ts';
+import type { AppendAnswer, ConfirmAnswer, Found, LogRecord, Rebased, RedisStore } from './redis-store.ts';
 import type { Replica } from './replica.ts';
 import type { ServerTime } from './server-time.ts';
 import type { Unobserved } from './unobserved.ts';
@@ -42,8 +45,7 @@ export interface PumpOptions {
   readonly duties: Duties;
   readonly unobserved: Unobserved;
   readonly time: ServerTime;
-  /** Replicas that must have a write before its sender is answered. */
-  readonly replicasMin: number;
+  readonly replicas: AskedReplicas;
   readonly signal: AbortSignal;
   /** This node does not know any more where the log is. */
   readonly onAstray: () => void;
@@ -61,6 +63,8 @@ export class Pump {
   #unshown: DecidedStep | undefined;
   #isAheadScheduled = false;
   #lost = 0;
+  /** Others were faster the last time. */
+  #isContended = false;
   /** So many batches are decided alone, because one of those was refused by the Redis. */
   #alone = 0;
 
@@ -80,7 +84,9 @@ export class Pump {
 
   /** More came while an append is on its way. */
   came(): void {
-    if (this.#isAheadScheduled || this.#inFlight === undefined || this.#options.jobs.length === 0) return;
+    // Where others write too, the step is seldom appended where it was decided, and what lies on it was decided in vain.
+    if (this.#isContended || this.#isAheadScheduled || this.#inFlight === undefined) return;
+    if (this.#options.jobs.length === 0) return;
     this.#isAheadScheduled = true;
     setImmediate(() => {
       this.#isAheadScheduled = false;
@@ -170,25 +176,27 @@ export class Pump {
 
   /** Nothing needs to be written, but whether what was read is still so is for the Redis to say. */
   async #confirm(step: DecidedStep): Promise<void> {
-    const { deciding, jobs, replica, store, unobserved } = this.#options;
-    let head: { readonly token: string };
+    const { deciding, jobs, replica, replicas, store, unobserved } = this.#options;
+    let answer: ConfirmAnswer;
     try {
-      head = await store.head();
+      answer = await store.confirm(replica.head, looksOf(step));
     } catch (error) {
       this.#undo(step);
       this.#options.onAstray();
       throw error;
     }
-    if (head.token !== replica.head.token) {
+    if (answer.kind !== 'confirmed') {
       this.#undo(step);
-      this.#options.onAstray();
+      await this.#answered(answer, step);
       return;
     }
     deciding.settle(true);
     deciding.findings.clear();
     await replica.applied();
     await unobserved.settled();
-    jobs.settle(step.touched);
+    // What it repeats may have been written less safely than it is told now.
+    const isAnswered = step.touched.some(({ job }) => job.run.batch.commands.some(isWrite));
+    jobs.settle(step.touched, isAnswered ? await replicas.everything() : undefined);
     this.#alone = Math.max(0, this.#alone - step.touched.length);
   }
 
@@ -214,8 +222,10 @@ export class Pump {
       return;
     }
     this.#inFlight = undefined;
-    if (answer.kind === 'appended') await this.#appended(step);
-    else if (answer.kind === 'moved' && answer.records[0]?.token === request.record.token) {
+    this.#isContended = answer.kind !== 'appended' || answer.rebased !== undefined;
+    if (answer.kind === 'appended') {
+      await this.#appended(step, answer.rebased === undefined || this.#rebased(step, answer.rebased));
+    } else if (answer.kind === 'moved' && answer.records[0]?.token === request.record.token) {
       // An earlier send of it, whose connection was lost, was carried out after all.
       await this.#appended(step);
       await replica.applied();
@@ -227,15 +237,31 @@ export class Pump {
     }
   }
 
-  async #appended(step: DecidedStep): Promise<void> {
-    const { deciding, replica, replicasMin, store, unobserved } = this.#options;
+  /** It was appended after what others were faster with. False: not all of that is known here. */
+  #rebased(step: DecidedStep, rebased: Rebased): boolean {
+    const { first, records } = rebased;
+    this.takeBackAhead();
+    const below = records.at(-1)?.last === first - 1 ? this.#takeOver(records) : undefined;
+    if (below !== undefined) below.above = step;
+    step.moveUp(below?.stage, rebased);
+    return below !== undefined;
+  }
+
+  /** `isPlaced`: it follows what is known. */
+  async #appended(step: DecidedStep, isPlaced = true): Promise<void> {
+    const { deciding, replica, replicas, unobserved } = this.#options;
     this.#lost = 0;
     this.#alone = Math.max(0, this.#alone - step.touched.length);
     deciding.settle(true);
     deciding.findings.clear();
     const position = { epoch: replica.head.epoch, components: [{ offset: step.record.last }] };
-    const failure = replicasMin === 0 ? undefined : await replicated(store, replicasMin);
-    this.#options.onResult(failure);
+    const failure = await replicas.appended();
+    if (!isPlaced) {
+      // A reply was lost, and what lies in between has to be read before the view can show it.
+      this.#options.jobs.settle(step.touched, failure, position);
+      this.#options.onAstray();
+      return;
+    }
     this.#unshown = step;
     const { shown, tried } = replica.own(step);
     void tried.then(() => this.#options.jobs.settle(step.touched, failure, position));
@@ -286,19 +312,24 @@ export class Pump {
 
   /** What others wrote is decided on at once, as this node's own steps are, while the view takes it. */
   #goOnAbove(records: readonly LogRecord[]): boolean {
+    return this.#takeOver(records) !== undefined;
+  }
+
+  /** The step that others' records are, on which this node goes on; undefined where they don't follow what is known. */
+  #takeOver(records: readonly LogRecord[]): DecidedStep | undefined {
     const { deciding, replica } = this.#options;
     const step = deciding.begin(this.#unshown, replica.head);
     const shown = replica.others(records, () => {
       for (const { changes } of records) for (const change of changes) step.stage.takeOver(change);
       return step.stage.placed;
     });
-    if (shown === undefined) return false;
+    if (shown === undefined) return undefined;
     this.#unshown = step;
     void shown.then(() => {
       deciding.reload();
       this.#isShown(step);
     });
-    return true;
+    return step;
   }
 
   #isShown(step: DecidedStep): void {
@@ -342,23 +373,8 @@ export class Pump {
   }
 }
 
-const REPLICAS_WAIT_MS = 1000;
-
-async function replicated(store: RedisStore, count: number): Promise<LatchkeyError | undefined> {
-  try {
-    const have = await store.waitForReplicas(count, REPLICAS_WAIT_MS);
-    return have >= count ? undefined : notReplicated(`${have} of ${count} replicas have it`);
-  } catch (error) {
-    return notReplicated('its replicas could not be asked', error);
-  }
-}
-
-function notReplicated(how: string, cause?: unknown): LatchkeyError {
-  return new LatchkeyError(
-    'timeout',
-    `This is written, but not as safely as log.wait asks for: after ${REPLICAS_WAIT_MS} ms ${how}. A failover now may lose it.`,
-    { cause },
-  );
+function isWrite(command: Batch['commands'][number]): boolean {
+  return 'op' in command && command.op !== 'read';
 }
 
 /** An ACL refuses a whole step for one of its keys. */

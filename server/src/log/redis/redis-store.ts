@@ -79,6 +79,8 @@ export interface KeyWrite {
   /** The last change of the key in this step; its head (all but the value) goes to `heads`, its offset to `index`. */
   readonly change: Change;
   readonly plain: PlainWrite;
+  /** Offset of the key's last change before the step, 0 where it has none. */
+  readonly previous: number;
   /**
    * What must be found there before anything is written; a key that differs is answered in `reread`.
    * `known`: the log has a head for it: anything but a foreign type. `unseen`: the log never had it: it must be absent.
@@ -105,11 +107,33 @@ export interface AppendRequest {
   readonly writer: { readonly incarnation: string; readonly sequence: number };
   /** After 5 lost races: others wait up to 50 ms. */
   readonly wantsTurn: boolean;
+  /**
+   * Set where nothing decided it but the last changes of the keys that it changes, and of these: then it may be appended to a later
+   * head of the same epoch at which they are all as they were, with other offsets and `now`. It changes entries and nothing else, and
+   * none of them by `stale`.
+   */
+  readonly rebase?: readonly Looked[] | undefined;
+}
+
+/** A key that was looked at and not changed; `offset`: of its last change, 0 where it has none. */
+export interface Looked {
+  readonly key: string;
+  readonly offset: number;
+}
+
+/** Where a step was appended that others were faster than. */
+export interface Rebased {
+  /** Its first offset. */
+  readonly first: number;
+  /** Its `now`, which is also when its changes were decided, and updated where their sender told no time. */
+  readonly nowMicros: number;
+  /** What lies between the head that was decided on and `first`, oldest first; where a reply was lost it may end early. */
+  readonly records: readonly LogRecord[];
 }
 
 export type AppendAnswer =
   /** It is written: now, or already by an earlier send of this very request. */
-  | { readonly kind: 'appended' }
+  | { readonly kind: 'appended'; readonly rebased?: Rebased }
   /** Somebody was faster: what was appended after `request.head`, oldest first, at most about 1 MiB of it (the rest comes by `tail`). */
   | { readonly kind: 'moved'; readonly records: readonly LogRecord[] }
   /** The head moved, and the records since are no longer all there, or the head is another lineage's: `refill`. */
@@ -130,6 +154,8 @@ export type AppendAnswer =
   | { readonly kind: 'untimely'; readonly serverMicros: number }
   /** Another node has the turn. */
   | { readonly kind: 'turn'; readonly waitMs: number };
+
+export type ConfirmAnswer = { readonly kind: 'confirmed' } | Extract<AppendAnswer, { kind: 'moved' | 'behind' }>;
 
 /**
  * A page of a refill: entries in the order of their offsets, tombstones too. A key that changes while it is read is left out; it lies
@@ -180,12 +206,25 @@ export interface RedisStore {
   head(): Promise<Head>;
   epochs(): Promise<readonly { readonly id: string; readonly first: number }[]>;
   append(request: AppendRequest): Promise<AppendAnswer>;
-  /** Waits until so many replicas have what was written; how many have. */
-  waitForReplicas(count: number, timeoutMs: number): Promise<number>;
-  /** Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. */
+  /**
+   * Whether what was decided on that head, and needs nothing written, holds: it is the head, or, with `looked`, these keys are as they
+   * were.
+   */
+  confirm(head: Head, looked: readonly Looked[] | undefined): Promise<ConfirmAnswer>;
+  /** Waits until so many replicas have what was appended here last, or everything that is there; how many have. */
+  waitForReplicas(count: number, timeoutMs: number, isEverything: boolean): Promise<number>;
+  /**
+   * Records after an offset of that lineage, oldest first; waits up to `waitMs` for the first. `behind`: they are not all there. `known`:
+   * where the log is known to be by the time they come; what lies before that is left out, if that is all.
+   */
   tail(
     after: Head,
-    options: { readonly waitMs: number; readonly bytesMax: number; readonly signal?: AbortSignal },
+    options: {
+      readonly waitMs: number;
+      readonly bytesMax: number;
+      readonly signal?: AbortSignal;
+      readonly known?: () => Head;
+    },
   ): Promise<readonly LogRecord[] | 'behind'>;
   refill(after: number, options: { readonly entriesMax: number; readonly bytesMax: number }): Promise<RefillPage>;
   /** All of the tables, page by page. */

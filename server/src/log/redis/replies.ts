@@ -1,7 +1,7 @@
 /** What the scripts return, as the contract has it. */
 import { listOfReply, type Reply, textOfReply } from '../../shared/redis/reply.ts';
 import { decodeRecord } from './record-codec.ts';
-import type { AppendAnswer, Found, Head, LogRecord } from './redis-store.ts';
+import type { AppendAnswer, ConfirmAnswer, Found, Head, LogRecord, Rebased } from './redis-store.ts';
 
 /** The fields of a head, as `readHead` of the scripts has them first. */
 export const HEAD_FIELDS = ['epoch', 'offset', 'token', 'now', 'run', 'floor'] as const;
@@ -27,17 +27,34 @@ export function epochsOfReply(reply: Reply | undefined): { readonly id: string; 
   });
 }
 
+function rebasedOfReply(last: number, nowMicros: number, records: Reply | undefined, length: number): Rebased {
+  const first = last - length + 1;
+  // Of an append whose reply was lost, others may have gone on since.
+  return { first, nowMicros, records: recordsOfReply(records).filter((record) => record.last < first) };
+}
+
 /** @throws LatchkeyError `data-corrupt` */
 function recordsOfReply(reply: Reply | undefined): LogRecord[] {
   return listOfReply(reply).map((record) => decodeRecord(bytesOfReply(record)));
 }
 
-export function answerOfReply(reply: Reply): AppendAnswer {
-  const [word, first, second] = listOfReply(reply);
+export function confirmationOfReply(reply: Reply): ConfirmAnswer {
+  const [word, first] = listOfReply(reply);
+  const kind = text(word);
+  if (kind === 'confirmed') return { kind };
+  if (kind === 'moved') return { kind, records: recordsOfReply(first) };
+  if (kind === 'behind') return { kind, head: headOfReply(first) };
+  throw new Error(`the confirm script answered ${kind}`);
+}
+
+/** `length`: how many offsets the append took. */
+export function answerOfReply(reply: Reply, length: number): AppendAnswer {
+  const [word, first, second, third] = listOfReply(reply);
   const kind = text(word);
   switch (kind) {
     case 'appended':
-      return { kind };
+      if (first === undefined) return { kind };
+      return { kind, rebased: rebasedOfReply(Number(text(first)), Number(text(second)), third, length) };
     case 'moved':
       return { kind, records: recordsOfReply(first) };
     case 'behind':

@@ -70,7 +70,7 @@ test('a failover by Sentinels: the store finds the new primary by itself, and te
   await store.up(UP_MS);
   const writer = new Writer(store);
   await writer.put({ key: 'a' });
-  assert.equal(await store.waitForReplicas(1, 5000), 1);
+  assert.equal(await store.waitForReplicas(1, 5000, false), 1);
   const before = writer.head;
   await primary.kill9();
   const now = await movedFrom(primary);

@@ -10,6 +10,7 @@ import { listOfReply, textOfReply } from '../../shared/redis/reply.ts';
 import { TABLE_NAMES, type TableName } from '../../view/view.ts';
 import { appendCall, type StreamBounds } from './append-call.ts';
 import { APPEND_SCRIPT } from './append-script.ts';
+import { CONFIRM_SCRIPT } from './confirm-script.ts';
 import { readEntryPage } from './entry-page.ts';
 import { readFacts } from './facts.ts';
 import { keyNames } from './key-names.ts';
@@ -18,15 +19,25 @@ import { FIND_SCRIPT } from './read-scripts.ts';
 import type {
   AppendAnswer,
   AppendRequest,
+  ConfirmAnswer,
   Found,
   Head,
   LogRecord,
+  Looked,
   RedisStore,
   RefillPage,
   ServerFacts,
   TableWrite,
 } from './redis-store.ts';
-import { answerOfReply, bytesOfReply, epochsOfReply, foundOfReply, HEAD_FIELDS, headOfReply } from './replies.ts';
+import {
+  answerOfReply,
+  bytesOfReply,
+  confirmationOfReply,
+  epochsOfReply,
+  foundOfReply,
+  HEAD_FIELDS,
+  headOfReply,
+} from './replies.ts';
 import { script } from './script.ts';
 import { StoreConnections } from './store-connections.ts';
 import { isKeyRefused, refuseReplica } from './store-error.ts';
@@ -56,6 +67,7 @@ const TRY_SCRIPT = 'return 1';
 
 const SCRIPTS = {
   append: script(APPEND_SCRIPT),
+  confirm: script(CONFIRM_SCRIPT),
   find: script(FIND_SCRIPT),
   lease: script(LEASE_SCRIPT),
   release: script(RELEASE_SCRIPT),
@@ -118,7 +130,8 @@ class ConnectedStore implements RedisStore {
       const place = { names: this.#names, bounds, runId, shiftMicros: this.#shiftMicros };
       const { args, keys } = appendCall(request, place);
       try {
-        const answer = answerOfReply(await this.#redis.run(SCRIPTS.append, keys, args));
+        const { first, last } = request.record;
+        const answer = answerOfReply(await this.#redis.run(SCRIPTS.append, keys, args), last - first + 1);
         if (answer.kind === 'appended') this.#appendedRunId = runId;
         return answer;
       } catch (error) {
@@ -130,8 +143,24 @@ class ConnectedStore implements RedisStore {
     });
   }
 
-  waitForReplicas(count: number, timeoutMs: number): Promise<number> {
+  confirm(head: Head, looked: readonly Looked[] | undefined): Promise<ConfirmAnswer> {
+    return this.#redis.guarded('confirming', async () => {
+      const { changes, head: headKey, heads } = this.#names;
+      const open = [looked === undefined ? '' : '1', String(looked?.length ?? 0)];
+      const pairs = (looked ?? []).flatMap(({ key, offset }) => [key, String(offset)]);
+      const args = [head.token, String(head.offset), head.epoch, ...open, ...pairs];
+      return confirmationOfReply(await this.#redis.run(SCRIPTS.confirm, [headKey, changes, heads], args));
+    });
+  }
+
+  waitForReplicas(count: number, timeoutMs: number, isEverything: boolean): Promise<number> {
     return this.#redis.guarded('waiting for replicas', async () => {
+      if (isEverything) {
+        // WAIT goes by the last write of its connection, and this is one that comes after everything.
+        const { runId } = this.#redis;
+        await this.#redis.send(['SET', this.#names.wait, '1', 'PX', '1000']);
+        this.#appendedRunId = runId;
+      }
       if (this.#redis.runId !== this.#appendedRunId) {
         const message = 'The Redis was replaced after the write, so none of its replicas can be asked about it.';
         throw new LatchkeyError('not-ready', message, { retryAfter: 1 });

@@ -22,6 +22,7 @@ const RECORDS_MAX = 32;
 const COUNT_FIRST = 8;
 
 interface StreamEntry {
+  readonly last: number;
   /** Of the head that the record was appended to. */
   readonly before: string;
   readonly bytes: Buffer;
@@ -31,7 +32,7 @@ export class StreamReader {
   readonly #redis: Waits;
   readonly #names: KeyNames;
   #count = COUNT_FIRST;
-  /** Token of the record that was read last, where that was all there was: then it waits at once. */
+  /** Token of the record that was read last: who goes on from there need not look where the log is. */
   #lastToken: string | undefined;
 
   constructor(redis: Waits, names: KeyNames) {
@@ -41,9 +42,9 @@ export class StreamReader {
 
   async tail(after: Head, options: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
     if (options.signal?.aborted === true) return [];
-    const isAtHead = after.token !== '' && after.token === this.#lastToken;
+    const isGoingOn = after.token !== '' && after.token === this.#lastToken;
     this.#lastToken = undefined;
-    if (!isAtHead) {
+    if (!isGoingOn) {
       const records = await this.#readOn(after, options.bytesMax);
       if (records === 'behind' || records.length > 0) return records;
     }
@@ -52,16 +53,45 @@ export class StreamReader {
 
   async #readOn(after: Head, bytesMax: number): Promise<readonly LogRecord[] | 'behind'> {
     const { changes, head: headKey } = this.#names;
-    const count = this.#count;
     // The head first: a stream that is read later has at least what it tells of.
     const [headReply, reply] = await Promise.all([
       this.#redis.sendWaiting(['HMGET', headKey, ...HEAD_FIELDS]),
-      this.#redis.sendWaiting(['XRANGE', changes, `(${after.offset}-0`, '+', 'COUNT', String(count)]),
+      this.#redis.sendWaiting(['XRANGE', changes, `(${after.offset}-0`, '+', 'COUNT', String(this.#count)]),
     ]);
     const entries = listOfReply(reply).map(entryOfReply);
-    const [first] = entries;
-    if (first === undefined) return (await this.#isAt(headOfReply(headReply), after)) ? [] : 'behind';
-    if (!(await this.#goesOn(first, after))) return 'behind';
+    if (entries.length === 0) return (await this.#isAt(headOfReply(headReply), after)) ? [] : 'behind';
+    return this.#recordsOf(entries, after, bytesMax);
+  }
+
+  /** Waits for what is appended after the head, by whomever. Nothing came: the next time it is looked where the log is. */
+  async #next(after: Head, { bytesMax, known, signal, waitMs }: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
+    if (signal?.aborted === true) return [];
+    const unblock = () => void this.#redis.unblock();
+    signal?.addEventListener('abort', unblock, { once: true });
+    const block = String(Math.max(1, Math.ceil(waitMs)));
+    const from = `${after.offset}-0`;
+    try {
+      const args = ['XREAD', 'COUNT', String(this.#count), 'BLOCK', block, 'STREAMS', this.#names.changes, from];
+      const [stream] = listOfReply(await this.#redis.sendWaiting(args, waitMs));
+      const entries = listOfReply(listOfReply(stream)[1]).map(entryOfReply);
+      if (entries.length === 0) return [];
+      const reached = known?.();
+      if (reached !== undefined && (entries.at(-1) as StreamEntry).last <= reached.offset) {
+        this.#lastToken = reached.token;
+        return [];
+      }
+      return await this.#recordsOf(entries, after, bytesMax);
+    } finally {
+      signal?.removeEventListener('abort', unblock);
+    }
+  }
+
+  async #recordsOf(
+    entries: readonly StreamEntry[],
+    after: Head,
+    bytesMax: number,
+  ): Promise<readonly LogRecord[] | 'behind'> {
+    if (!(await this.#goesOn(entries[0] as StreamEntry, after))) return 'behind';
     const records: LogRecord[] = [];
     let bytes = 0;
     for (const entry of entries) {
@@ -69,27 +99,9 @@ export class StreamReader {
       if (records.length > 0 && bytes > bytesMax) break;
       records.push(decodeRecord(entry.bytes));
     }
-    this.#count = Math.max(1, Math.min(RECORDS_MAX, 2 * count, Math.floor((bytesMax * records.length) / bytes)));
-    if (entries.length < count) this.#lastToken = records.at(-1)?.token;
+    this.#count = Math.max(1, Math.min(RECORDS_MAX, 2 * this.#count, Math.floor((bytesMax * records.length) / bytes)));
+    this.#lastToken = records.at(-1)?.token;
     return records;
-  }
-
-  /** Waits for one record: what is appended after the head, by whomever. */
-  async #next(after: Head, { signal, waitMs }: TailOptions): Promise<readonly LogRecord[] | 'behind'> {
-    if (signal?.aborted === true) return [];
-    const unblock = () => void this.#redis.unblock();
-    signal?.addEventListener('abort', unblock, { once: true });
-    const block = String(Math.max(1, Math.ceil(waitMs)));
-    try {
-      const args = ['XREAD', 'COUNT', '1', 'BLOCK', block, 'STREAMS', this.#names.changes, `${after.offset}-0`];
-      const [stream] = listOfReply(await this.#redis.sendWaiting(args, waitMs));
-      const [row] = listOfReply(listOfReply(stream)[1]);
-      if (row === undefined) return [];
-      const entry = entryOfReply(row);
-      return (await this.#goesOn(entry, after)) ? [decodeRecord(entry.bytes)] : 'behind';
-    } finally {
-      signal?.removeEventListener('abort', unblock);
-    }
   }
 
   async #goesOn({ before, bytes }: StreamEntry, after: Head): Promise<boolean> {
@@ -112,6 +124,12 @@ export class StreamReader {
 }
 
 function entryOfReply(reply: Reply): StreamEntry {
-  const [, before, , record] = listOfReply(listOfReply(reply)[1]);
-  return { before: textOfReply(before) ?? '', bytes: bytesOfReply(record) };
+  const [id, fields] = listOfReply(reply);
+  const [, before, , record] = listOfReply(fields);
+  // An id is `OFFSET-0`.
+  return {
+    last: Number.parseInt(textOfReply(id) ?? '', 10),
+    before: textOfReply(before) ?? '',
+    bytes: bytesOfReply(record),
+  };
 }

@@ -24,7 +24,8 @@ export async function followOthers(options: TailOptions): Promise<void> {
     await quiet();
     if (signal.aborted) return;
     try {
-      const records = await store.tail(replica.head, { waitMs: WAIT_MS, bytesMax: READ_BYTES, signal });
+      const known = () => replica.head;
+      const records = await store.tail(replica.head, { waitMs: WAIT_MS, bytesMax: READ_BYTES, signal, known });
       if (records === 'behind') onAstray();
       else if (records.length > 0) await onRecords(records);
     } catch {

@@ -8,6 +8,8 @@ export const EMPTY_HEAD: Head = { epoch: '', offset: 0, token: '', nowMicros: 0,
 /** What a test says of one change; the rest follows. */
 export interface Wish extends Partial<Omit<ChangeDraft, 'key'>> {
   readonly key: string;
+  /** Offset of the key's last change before; 0 where the test does not care. */
+  readonly previous?: number;
   readonly plain?: KeyWrite['plain'];
   readonly expects?: KeyWrite['expects'];
 }
@@ -68,7 +70,13 @@ export class Writer {
   async append(request: AppendRequest): Promise<AppendAnswer> {
     const answer = await this.store.append(request);
     if (answer.kind !== 'appended') return answer;
-    this.know(request);
+    const { rebased } = answer;
+    if (rebased === undefined) this.know(request);
+    else {
+      const { first, nowMicros } = rebased;
+      const { record } = request;
+      this.know({ ...request, record: { ...record, first, last: first + record.last - record.first, nowMicros } });
+    }
     return answer;
   }
 
@@ -85,6 +93,11 @@ export class Writer {
     };
   }
 
+  /** That the log has it. */
+  learn(key: string): void {
+    this.#known.add(key);
+  }
+
   knows(key: string): boolean {
     return this.#known.has(key);
   }
@@ -95,7 +108,7 @@ export class Writer {
 
   #keyWrite(wish: Wish, change: Change): KeyWrite {
     const expects = wish.expects ?? (this.#known.has(wish.key) ? { kind: 'known' } : { kind: 'unseen' });
-    return { change, plain: wish.plain ?? plainOf(change), expects };
+    return { change, previous: change.previous, plain: wish.plain ?? plainOf(change), expects };
   }
 }
 
