@@ -139,6 +139,12 @@ class World {
     return log;
   }
 
+  /** Every key and every script goes, and no connection does. */
+  async flush(): Promise<void> {
+    await this.nodes.redis.command('FLUSHALL');
+    await this.nodes.redis.command('SCRIPT', 'FLUSH');
+  }
+
   /** Empties the Redis, and resolves with who died and who did not. */
   async lose(...logs: readonly RedisLog[]): Promise<{ readonly dead: RedisLog; readonly others: readonly RedisLog[] }> {
     this.#death.arm();
@@ -284,4 +290,17 @@ describe('a node that dies while it puts the log back', { concurrency: 4 }, () =
     assert.deepEqual(await world.nodes.redis.command('LRANGE', 'k.5', 0, -1), ['theirs']);
     await world.assertAllAgree(alive, dead);
   });
+});
+
+test('a Redis that is flushed under nodes that stay connected is filled again, whoever notices first', async (t) => {
+  const world = await World.whereOneDies(t, Number.POSITIVE_INFINITY);
+  const [a, b] = await Promise.all([world.start(), world.start()]);
+  await fill(a);
+  await reaches(b, a);
+  const before = valuesOf(a);
+  await world.flush();
+  await untilWritten(b, 'new');
+  await reaches(a, b);
+  await world.assertPutBackOnce(b, before);
+  await world.assertAllAgree(b, a);
 });
