@@ -14,6 +14,8 @@ import { makeStreamProbe, type StreamProbe } from './redis-stream-probe.fixture.
 import { makeWallClockLog, type WallClockLog } from './wall-clock-log.fixture.ts';
 
 const LEASE_TTL_MS = 300;
+/** Not lost on a machine that is busy; it is given back where a source is closed. */
+const KEPT_TTL_MS = 30_000;
 
 for (const { path, version } of redisPrograms()) {
   describe(`the source redis-stream on Redis ${version}`, { timeout: 300_000 }, () => {
@@ -36,14 +38,14 @@ for (const { path, version } of redisPrograms()) {
       await probe.close();
       assert.deepEqual(wall.faults, []);
     });
-    const make = (settings: Partial<RedisStreamSettings> = {}, log: Log = wall.log) => {
-      const source = probe.makeSource(log, LEASE_TTL_MS, settings);
+    const make = (settings: Partial<RedisStreamSettings> = {}, log: Log = wall.log, ttlMs = LEASE_TTL_MS) => {
+      const source = probe.makeSource(log, ttlMs, settings);
       sources.push(source);
       source.start();
       return source;
     };
-    const start = async (settings: Partial<RedisStreamSettings> = {}, log: Log = wall.log) => {
-      const source = make(settings, log);
+    const start = async (settings: Partial<RedisStreamSettings> = {}, log: Log = wall.log, ttlMs = LEASE_TTL_MS) => {
+      const source = make(settings, log, ttlMs);
       await eventually('ready', () => source.state().isReady && source.state().isHolder);
       return source;
     };
@@ -208,7 +210,9 @@ for (const { path, version } of redisPrograms()) {
 
     test('entries that were trimmed before they were taken are a gap, and others are none', async () => {
       const redis = await open();
-      const first = await start();
+      // Who loses the lease between reading and taking tells of the same gap again.
+      const keep = () => start({}, wall.log, KEPT_TTL_MS);
+      const first = await keep();
       await probe.send('a=1', 'a=2');
       await has('a=2');
       await redis.command('XTRIM', 's', 'MAXLEN', '0');
@@ -218,7 +222,7 @@ for (const { path, version } of redisPrograms()) {
       assert.equal(first.state().gaps, 0, 'what was taken may go');
       for (let value = 4; value <= 9; value += 1) await probe.send(`a=${value}`);
       await redis.command('XTRIM', 's', 'MAXLEN', '2');
-      const second = await start();
+      const second = await keep();
       await has('a=9');
       assert.deepEqual(wall.changes, ['a=1', 'a=2', 'a=3', 'a=8', 'a=9']);
       assert.equal(second.state().gaps, 1);
@@ -229,7 +233,7 @@ for (const { path, version } of redisPrograms()) {
       );
       await redis.command('XTRIM', 's', 'MAXLEN', '0');
       await second.close();
-      const third = await start();
+      const third = await keep();
       assert.equal(third.state().gaps, 0, 'it is told once');
       // A stream of one last value: what was taken is trimmed by what comes.
       for (let value = 10; value <= 15; value += 1) {
