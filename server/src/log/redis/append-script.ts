@@ -24,7 +24,7 @@ if done then
   if tonumber(done) > tonumber(ARGV[10]) then return {'appended'} end
   if done == ARGV[10] and doneToken == ARGV[2] then
     if doneLast == ARGV[4] or doneNow == '' then return {'appended'} end
-    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)) or {}}
+    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576, head)) or {}}
   end
 end
 
@@ -32,7 +32,7 @@ local turn = call('GET', TURN)
 -- By how much the step is moved up, and what lies in between.
 local up, missed = 0, nil
 if (head[3] or '') ~= ARGV[1] then
-  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)
+  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576, head)
   local isOpen = records and #records > 0 and ARGV[27] == '1' and (not turn or turn == ARGV[9])
     and reached == head[2] and head[1] == ARGV[28] and (head[6] or '0') == ARGV[29]
   if not isOpen or not isAsItWas() then
