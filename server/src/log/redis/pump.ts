@@ -336,6 +336,8 @@ export class Pump {
 
   #isShown(step: DecidedStep): void {
     step.above?.stage.settleBelow();
+    // Else each step, itself garbage, would keep the one after it from being collected young.
+    step.above = undefined;
     if (this.#unshown === step) this.#unshown = undefined;
   }
 
