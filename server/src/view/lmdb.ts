@@ -82,6 +82,7 @@ export class LmdbView implements WritableView {
   readonly #time: LogTime;
   readonly #reads: ViewReads;
   readonly #announcements: Announcements;
+  readonly #tables = new Map<TableName, Table>();
   readonly #waiters = new Waiters(WAITERS_MAX);
   readonly #bytes = new StepBytes();
   readonly #recent: readonly RecentChanges[];
@@ -216,7 +217,12 @@ export class LmdbView implements WritableView {
   }
 
   table(name: TableName): Table {
-    return lmdbTable(this.#store, this.#store.environment.database(name));
+    const known = this.#tables.get(name);
+    if (known !== undefined) return known;
+    // Opening one again costs as much as several writes.
+    const table = lmdbTable(this.#store, this.#store.environment.database(name));
+    this.#tables.set(name, table);
+    return table;
   }
 
   due(nowMicros: number, max: number): readonly Due[] {

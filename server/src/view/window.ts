@@ -137,6 +137,7 @@ export function planCollection(
   replaced: Replaced,
   max: number,
 ): readonly Collected[] {
+  if (max === 0) return [];
   const collected: Collected[] = [];
   const end = afterMoment(nowMicros - limits.tombstoneAgeMaxMicros);
   for (const tombstoneKey of store.tombstones.getKeys({ end, limit: max })) {

@@ -24,7 +24,7 @@ if done then
   if tonumber(done) > tonumber(ARGV[10]) then return {'appended'} end
   if done == ARGV[10] and doneToken == ARGV[2] then
     if doneLast == ARGV[4] or doneNow == '' then return {'appended'} end
-    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)) or {}}
+    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576, head)) or {}}
   end
 end
 
@@ -32,7 +32,7 @@ local turn = call('GET', TURN)
 -- By how much the step is moved up, and what lies in between.
 local up, missed = 0, nil
 if (head[3] or '') ~= ARGV[1] then
-  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576)
+  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576, head)
   local isOpen = records and #records > 0 and ARGV[27] == '1' and (not turn or turn == ARGV[9])
     and reached == head[2] and head[1] == ARGV[28] and (head[6] or '0') == ARGV[29]
   if not isOpen or not isAsItWas() then
@@ -161,10 +161,36 @@ if #foreign > 0 then return {'wrong-type', foreign} end
 if #reread > 0 then return {'reread', reread} end
 `;
 
+/**
+ * The ACL may have changed since the connection was made, and an error half-way takes nothing back. So what most steps write with is
+ * called once before, in a way that changes nothing: what the user may not run fails here.
+ */
+const TRY = `
+call('ZADD', INDEX, 'XX', '0', '')
+call('SET', HEAD, '', head[3] and 'NX' or 'XX')
+local function tryWith(...)
+  local reply = redis.pcall(...)
+  if not string.find(reply.err, 'wrong number of arguments') then error(reply.err) end
+end
+tryWith('HSET', HEAD, 'a', '', 'b')
+if count > 0 then tryWith('MSET', HEAD, '', HEAD) end
+`;
+
 const WRITE = `
 local last, now = ARGV[4], ARGV[5]
 if up > 0 then last, now = moveUp() end
-call('XADD', CHANGES, 'MINID', '~', ARGV[21], last .. '-0', 'b', head[3] or '', 'r', record)
+local function addRecord()
+  return redis.pcall('XADD', CHANGES, 'MINID', '~', ARGV[21], last .. '-0', 'b', head[3] or '', 'r', record)
+end
+local added = addRecord()
+if head[3] and added.err and string.find(added.err, 'equal or smaller') then
+  -- Half a write lies beyond the head, or did: no node has taken it.
+  local from = head[2] .. '-0'
+  for _, entry in ipairs(call('XRANGE', CHANGES, '(' .. from, '+')) do call('XDEL', CHANGES, entry[1]) end
+  call('XSETID', CHANGES, from)
+  added = addRecord()
+end
+if added.err then return added end
 if not head[3] then call('DEL', MARKS) end
 
 local bytes = tonumber(head[7] or '0') + #record
@@ -302,4 +328,4 @@ return {'appended'}
  * Returns a word, and what `answerOfReply` makes of the rest.
  */
 export const APPEND_SCRIPT = `${REPLICATE_EFFECTS}local call, sub = redis.call, string.sub
-${READ_HEAD}${RECORDS_AFTER}${LOOK}${MOVE_UP}${EXPECT}${WRITE}`;
+${READ_HEAD}${RECORDS_AFTER}${LOOK}${MOVE_UP}${EXPECT}${TRY}${WRITE}`;

@@ -28,16 +28,21 @@ export class AskedReplicas {
     this.#options = options;
   }
 
+  /** Whether any are asked for. */
+  get areAsked(): boolean {
+    return this.#options.count > 0;
+  }
+
   /** Of what this node has just appended: the failure that its senders are told, if any. */
   async appended(): Promise<LatchkeyError | undefined> {
-    const failure = this.#options.count === 0 ? undefined : await this.#ask(false, WAIT_MS);
+    const failure = await this.#ask(false, WAIT_MS);
     this.#tell(failure);
     return failure;
   }
 
   /** Of all that is there, by whomever it was written. */
   async everything(): Promise<LatchkeyError | undefined> {
-    if (this.#options.count === 0) return undefined;
+    if (!this.areAsked) return undefined;
     const failure = await this.#ask(true, WAIT_MS);
     this.#tell(failure);
     return failure;

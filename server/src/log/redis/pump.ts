@@ -255,7 +255,9 @@ export class Pump {
     deciding.settle(true);
     deciding.findings.clear();
     const position = { epoch: replica.head.epoch, components: [{ offset: step.record.last }] };
-    const failure = await replicas.appended();
+    // Without a wait, what others were faster with goes into the view together with this.
+    const failure = replicas.areAsked ? await replicas.appended() : undefined;
+    if (failure === undefined) this.#options.onResult(undefined);
     if (!isPlaced) {
       // A reply was lost, and what lies in between has to be read before the view can show it.
       this.#options.jobs.settle(step.touched, failure, position);
@@ -334,6 +336,8 @@ export class Pump {
 
   #isShown(step: DecidedStep): void {
     step.above?.stage.settleBelow();
+    // Else each step, itself garbage, would keep the one after it from being collected young.
+    step.above = undefined;
     if (this.#unshown === step) this.#unshown = undefined;
   }
 

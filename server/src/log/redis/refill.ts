@@ -4,8 +4,8 @@ import type { Head, RedisStore, TableWrite } from './redis-store.ts';
 import { CURSOR_KEY, type Replica } from './replica.ts';
 import { isUnobserved, type Unobserved, unobservedNote } from './unobserved.ts';
 
-/** As much as other clients of that Redis may have to wait for: about a millisecond. */
-const PAGE = { entriesMax: 500, bytesMax: 1024 * 1024 };
+/** As much as other clients of that Redis may have to wait for: a fraction of a millisecond. */
+const PAGE = { entriesMax: 128, bytesMax: 1024 * 1024 };
 const TABLE_PAGE = 1000;
 const FIRST_KEY = Buffer.alloc(0);
 const LAST_KEY = Buffer.alloc(17, 0xff);

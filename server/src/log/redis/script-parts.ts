@@ -1,12 +1,15 @@
 /** What several scripts of a log have in common: pieces of Lua, put in front of what uses them. */
 
 /**
- * `recordsAfter(changes, offset, token, bytesMax)`: the records after a head, oldest first, at least one where there is any, and the
- * offset that the last of them reaches; nil where the first of them was not appended to that head.
+ * `recordsAfter(changes, offset, token, bytesMax, head)`: the records after a head, oldest first, at least one where there is any, and the
+ * offset that the last of them reaches; nil where the first of them was not appended to that head. `head`: where the log is, which tells
+ * how big they are, more or less: small ones are read at once, of others it is looked at the first.
  */
 export const RECORDS_AFTER = `
-local function recordsAfter(changes, offset, token, bytesMax)
+local function recordsAfter(changes, offset, token, bytesMax, head)
   local list, bytes, count, reached = {}, 0, 1, offset
+  local ends = tonumber(head[2] or '0')
+  if ends > 0 and tonumber(head[7] or '0') / ends * (ends - tonumber(offset)) < 65536 then count = 16 end
   local from = '(' .. offset .. '-0'
   while true do
     local page = redis.call('XRANGE', changes, from, '+', 'COUNT', count)
