@@ -5,6 +5,7 @@ import { createClient } from '@redis/client';
 import type { RedisOptions } from '../../../test/support/redis.ts';
 import type { RedisKeyspaceSettings } from '../config/flow-settings.ts';
 import type { Log } from '../log/log.ts';
+import { systemClock } from '../shared/clock.ts';
 import { neededFlags } from './redis-keyspace/notification-flags.ts';
 import type { RedisKeyspaceParts } from './redis-keyspace.ts';
 import { type KeyspaceProbe, makeKeyspaceProbe } from './redis-keyspace-probe.fixture.ts';
@@ -64,6 +65,16 @@ describe('the source redis-keyspace', { timeout: 300_000 }, () => {
         [],
       );
     });
+
+  test('a flush right behind the first comparing is found, however short the process has run', async () => {
+    const redis = await open({ notifications: 'KEA' });
+    await redis.command('SET', 'before', '1');
+    const startMs = performance.now();
+    const clock = { ...systemClock, monotonicMs: () => performance.now() - startMs };
+    await follow({ mode: 'keyevents' }, { clock });
+    await redis.command('FLUSHALL');
+    await has('before deleted');
+  });
 
   test('a key of another type, and what Latchkey keeps for itself, are left alone', async () => {
     const redis = await open({ notifications: 'KEA' });

@@ -64,7 +64,7 @@ export class RedisKeyspace implements Source {
   #generation = 0;
   #scannedGeneration = 0;
   #told: string | undefined;
-  #lookedMs = 0;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #received = 0;
   #applied = 0;
   #scans = 0;
@@ -175,6 +175,8 @@ export class RedisKeyspace implements Source {
     try {
       await connection.up(UP_MS);
       const silent = new SilentChanges((args) => connection.send(args));
+      // The first look is before the scan, which would not see what is flushed behind it.
+      this.#lookedMs = Number.NEGATIVE_INFINITY;
       const observing = this.#observing(connection, holding);
       while (!holding.isLost && !this.#loop.isClosing) {
         if (!this.#notices.isUp) await this.#waitForNotices();
