@@ -214,14 +214,19 @@ async function fill(log: RedisLog): Promise<void> {
   );
 }
 
+/** Two nodes that know the same; `before`: what. */
+async function filledWhereOneDies(...where: Parameters<typeof World.whereOneDies>) {
+  const world = await World.whereOneDies(...where);
+  const [a, b] = await Promise.all([world.start(), world.start()]);
+  await fill(a);
+  await reaches(b, a);
+  return { world, a, b, before: valuesOf(a) };
+}
+
 describe('a node that dies while it puts the log back', { concurrency: 4 }, () => {
   for (const appends of [0, 1, 2, 3, 4, 5]) {
     test(`after ${appends} appends: another goes on, no entry is lost or there twice, and it comes back to the same`, async (t) => {
-      const world = await World.whereOneDies(t, appends);
-      const [a, b] = await Promise.all([world.start(), world.start()]);
-      await fill(a);
-      await reaches(b, a);
-      const before = valuesOf(a);
+      const { a, b, before, world } = await filledWhereOneDies(t, appends);
       const { dead, others } = await world.lose(a, b);
       const [alive] = others as [RedisLog];
       await untilWritten(alive, 'new');
@@ -232,11 +237,7 @@ describe('a node that dies while it puts the log back', { concurrency: 4 }, () =
   }
 
   test('and the Redis starts again meanwhile, with what it was given: what is back already is not put back again', async (t) => {
-    const world = await World.whereOneDies(t, 3);
-    const [a, b] = await Promise.all([world.start(), world.start()]);
-    await fill(a);
-    await reaches(b, a);
-    const before = valuesOf(a);
+    const { a, b, before, world } = await filledWhereOneDies(t, 3);
     const { dead, others } = await world.lose(a, b);
     const [alive] = others as [RedisLog];
     await world.nodes.redis.restart({ withData: true });
@@ -246,11 +247,7 @@ describe('a node that dies while it puts the log back', { concurrency: 4 }, () =
   });
 
   test('and the Redis loses everything again: it is put back from the beginning', async (t) => {
-    const world = await World.whereOneDies(t, 3);
-    const [a, b] = await Promise.all([world.start(), world.start()]);
-    await fill(a);
-    await reaches(b, a);
-    const before = valuesOf(a);
+    const { a, b, before, world } = await filledWhereOneDies(t, 3);
     const { dead, others } = await world.lose(a, b);
     const [alive] = others as [RedisLog];
     await shows(alive, () => alive.view.table('ledger').get(Buffer.from('rebuilding')) !== undefined);
@@ -261,11 +258,7 @@ describe('a node that dies while it puts the log back', { concurrency: 4 }, () =
   });
 
   test('and knew more than who goes on: what only it knew is gone for all, and does not come back with it', async (t) => {
-    const world = await World.whereOneDies(t, 3);
-    const [a, b] = await Promise.all([world.start(), world.start()]);
-    await fill(a);
-    await reaches(b, a);
-    const before = valuesOf(a);
+    const { a, b, before, world } = await filledWhereOneDies(t, 3);
     const directory = await world.nodes.stop(b);
     await submit(a, [put('k.1', 'newer'), put('zz', 'only here'), { op: 'remove', key: 'string' }]);
     const { dead } = await world.lose(a);
@@ -278,10 +271,7 @@ describe('a node that dies while it puts the log back', { concurrency: 4 }, () =
   });
 
   test('and a key holds what is no value by now: it is left there, and the log lets go of it', async (t) => {
-    const world = await World.whereOneDies(t, 1);
-    const [a, b] = await Promise.all([world.start(), world.start()]);
-    await fill(a);
-    await reaches(b, a);
+    const { a, b, world } = await filledWhereOneDies(t, 1);
     const { dead, others } = await world.lose(a, b);
     const [alive] = others as [RedisLog];
     await world.nodes.redis.command('RPUSH', 'k.5', 'theirs');
@@ -293,11 +283,7 @@ describe('a node that dies while it puts the log back', { concurrency: 4 }, () =
 });
 
 test('a Redis that is flushed under nodes that stay connected is filled again, whoever notices first', async (t) => {
-  const world = await World.whereOneDies(t, Number.POSITIVE_INFINITY);
-  const [a, b] = await Promise.all([world.start(), world.start()]);
-  await fill(a);
-  await reaches(b, a);
-  const before = valuesOf(a);
+  const { a, b, before, world } = await filledWhereOneDies(t, Number.POSITIVE_INFINITY);
   await world.flush();
   await untilWritten(b, 'new');
   await reaches(a, b);
