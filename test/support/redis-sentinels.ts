@@ -30,7 +30,8 @@ const NAME = 'latchkey';
 const SENTINELS = 3;
 const QUORUM = 2;
 const FAILOVER_TIMEOUT_MS = 10_000;
-const WAIT_MAX_MS = 30_000;
+/** Sentinels that were not run for two seconds decide nothing for thirty (TILT), and a split vote is repeated after twice the time above. */
+const WAIT_MAX_MS = 90_000;
 const POLL_MS = 50;
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
