@@ -85,6 +85,9 @@ export function writeRecord(record: Buffer, start: number, change: Change): numb
   return at + (payload.kind === 'binary' ? payload.data.copy(record, at) : record.write(payload.data, at, 'utf8'));
 }
 
+/** Up to this length a value is decoded at once: a getter on each object makes it a slow one of a kilobyte. */
+const EAGER_BYTES_MAX = 4096;
+
 /** Reads on through a record. */
 class Reader {
   readonly record: Buffer;
@@ -124,7 +127,7 @@ function payloadAt(record: Buffer, start: number, contentType: string | undefine
       : { kind, data, contentType };
 }
 
-/** The record MUST be the caller's own copy: `value` is decoded from it at its first use. */
+/** The record MUST be the caller's own copy: a long `value` is decoded from it at its first use, and a binary one is a slice of it. */
 export function decodeRecord(record: Buffer, partition: number, offset: number): Change {
   const flags = record[3] as number;
   const reader = new Reader(record);
@@ -137,8 +140,7 @@ export function decodeRecord(record: Buffer, partition: number, offset: number):
   const origin = flags & HAS_ORIGIN ? reader.text() : undefined;
   const contentType = flags & HAS_CONTENT_TYPE ? reader.text() : undefined;
   const valueStart = reader.at;
-  let payload: Payload | undefined;
-  return {
+  const change: Omit<Change, 'value'> = {
     op: OPS[record[0] as number] as Change['op'],
     key,
     partition,
@@ -157,6 +159,11 @@ export function decodeRecord(record: Buffer, partition: number, offset: number):
     expires,
     decided: record.readDoubleLE(28),
     origin,
+  };
+  if (record.length <= EAGER_BYTES_MAX) return { ...change, value: payloadAt(record, valueStart, contentType) };
+  let payload: Payload | undefined;
+  return {
+    ...change,
     // An own getter, not a method: a copy by spread must carry the value too.
     get value() {
       payload ??= payloadAt(record, valueStart, contentType);

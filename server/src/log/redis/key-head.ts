@@ -130,18 +130,10 @@ export function readKeyHead(bytes: Buffer, key: string): KeyHead {
   return { change, kind, contentType, digest, valueBytes, rest };
 }
 
-/** The change whole. Its value is decoded at its first use, so the bytes MUST stay as they are. */
+/** The change whole. Bytes of a binary value are not copied: they MUST stay as they are. */
 export function withValue({ change, contentType, kind }: KeyHead, bytes: Buffer): Change {
-  if (kind === undefined) return { ...change, value: undefined };
-  let payload: Payload | undefined;
-  return {
-    ...change,
-    // An own getter, not a method: a copy by spread must carry the value too.
-    get value() {
-      payload ??= payloadOf(kind, bytes, contentType);
-      return payload;
-    },
-  };
+  // At once, for nearly all are written to a view. A getter on each object would make it a slow one of a kilobyte.
+  return { ...change, value: kind === undefined ? undefined : payloadOf(kind, bytes, contentType) };
 }
 
 function payloadOf(kind: Payload['kind'], bytes: Buffer, contentType: string | undefined): Payload {

@@ -61,7 +61,7 @@ export function encodeRecord(record: LogRecord): EncodedRecord {
   return { bytes: bytes.subarray(0, at), places };
 }
 
-/** The bytes MUST be the caller's own: values are decoded from them at their first use. @throws LatchkeyError `data-corrupt` */
+/** The bytes MUST be the caller's own: binary values are slices of them. @throws LatchkeyError `data-corrupt` */
 export function decodeRecord(bytes: Buffer): LogRecord {
   const reader = new ByteReader(bytes, 'a record');
   reader.version(FORMAT);
