@@ -46,6 +46,7 @@ export class BatchRun {
   readonly #versionOf: (change: Change) => Version;
   /** For the stage that it was made for: each of its commands is decided at the same moment. */
   #context: { readonly stage: Stage; readonly decide: DecideContext } | undefined;
+  #isPlain: boolean | undefined;
   #next = 0;
   #removal: Removal | undefined;
 
@@ -63,6 +64,11 @@ export class BatchRun {
    * may still fail, and decided again.
    */
   get isPlain(): boolean {
+    this.#isPlain ??= this.#lookPlain();
+    return this.#isPlain;
+  }
+
+  #lookPlain(): boolean {
     if (this.#mustFitOneStep || this.batch.sender !== undefined || this.batch.ifUnchanged !== undefined) return false;
     return this.batch.commands.every(
       (command) => 'outcome' in command || (command.op !== 'removeMatching' && command.idempotencyKey === undefined),

@@ -20,27 +20,14 @@ import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import { directoryCopies } from './directory-copies.ts';
 import { FORMAT_KEY, openEnvironment, STORE_FILE } from './environment.ts';
 import { LmdbView } from './lmdb.ts';
+import { NOW, puts } from './puts.fixture.ts';
 import { checkStoreFile } from './store-file.ts';
-import type { Placed } from './view.ts';
 
 const MODULE = new URL('./crash-writer.fixture.ts', import.meta.url).pathname;
-const NOW = 1_800_000_000_000_000;
 
 function openView(directory: string): Promise<LmdbView> {
   const reportFault = (stage: string, error: unknown) => assert.fail(`${stage}: ${error}`);
   return LmdbView.open({ directory, settings: DEFAULT_SETTINGS, clock: new ManualClock(), reportFault });
-}
-
-function puts(count: number, from: number): readonly Placed[] {
-  return Array.from({ length: count }, (_, index) => {
-    const offset = from + index;
-    const place = { partition: 0, offset, previous: 0, valueOffset: offset };
-    const value = { kind: 'json', data: JSON.stringify('v'.repeat(500)) } as const;
-    return {
-      change: { op: 'put', key: `k.${offset}`, ...place, value, updated: { micros: NOW }, decided: NOW },
-      before: undefined,
-    };
-  });
 }
 
 describe('a data directory', () => {

@@ -19,11 +19,10 @@ import { DEFAULT_SETTINGS } from '../config/settings.ts';
 import { directoryCopies } from './directory-copies.ts';
 import { STORE_FILE } from './environment.ts';
 import { LmdbView, type LmdbViewOptions } from './lmdb.ts';
+import { NOW, puts } from './puts.fixture.ts';
 import { bootId, MARK_FILE } from './unflushed.ts';
-import type { Placed } from './view.ts';
 
 const WRITER = new URL('./crash-writer.fixture.ts', import.meta.url).pathname;
-const NOW = 1_800_000_000_000_000;
 const OWNER = 'redis main';
 const EARLIER = '00000000-0000-4000-8000-000000000001';
 const NOW_BOOT = '00000000-0000-4000-8000-000000000002';
@@ -55,18 +54,6 @@ async function openView(
     ...options,
   });
   return { view, emptied, faults };
-}
-
-function puts(count: number, from: number): readonly Placed[] {
-  return Array.from({ length: count }, (_, index) => {
-    const offset = from + index;
-    const place = { partition: 0, offset, previous: 0, valueOffset: offset };
-    const value = { kind: 'json', data: JSON.stringify('v'.repeat(500)) } as const;
-    return {
-      change: { op: 'put', key: `k.${offset}`, ...place, value, updated: { micros: NOW }, decided: NOW },
-      before: undefined,
-    };
-  });
 }
 
 async function write(view: LmdbView, count = 200): Promise<void> {

@@ -4,7 +4,7 @@
  * that an ACL refuses before it runs. Numbers that matter are texts all the way: Lua would round or shorten them.
  */
 
-import { FIXED_ARGUMENTS, PLAN_BYTES, PLAN_FORMAT } from './append-plan.ts';
+import { DECIDED_AGO_MAX_MICROS, FIXED_ARGUMENTS, PLAN_BYTES, PLAN_FORMAT } from './append-plan.ts';
 import { AS_IT_WAS, MOVE_UP } from './rebase-script.ts';
 import { READ_HEAD, RECORDS_AFTER, REPLICATE_EFFECTS } from './script-parts.ts';
 
@@ -24,7 +24,7 @@ if done then
   if tonumber(done) > tonumber(ARGV[10]) then return {'appended'} end
   if done == ARGV[10] and doneToken == ARGV[2] then
     if doneLast == ARGV[4] or doneNow == '' then return {'appended'} end
-    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576, head)) or {}}
+    return {'appended', doneLast, doneNow, (recordsAfter(CHANGES, ARGV[18], ARGV[1], head)) or {}}
   end
 end
 
@@ -32,7 +32,7 @@ local turn = call('GET', TURN)
 -- By how much the step is moved up, and what lies in between.
 local up, missed = 0, nil
 if (head[3] or '') ~= ARGV[1] then
-  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], 1048576, head)
+  local records, reached = recordsAfter(CHANGES, ARGV[18], ARGV[1], head)
   local isOpen = records and #records > 0 and ARGV[27] == '1' and (not turn or turn == ARGV[9])
     and reached == head[2] and head[1] == ARGV[28] and (head[6] or '0') == ARGV[29]
   if not isOpen or not isAsItWas() then
@@ -57,7 +57,7 @@ local nowMs = time[1] * 1000 + time[2] / 1000
 local server = time[1] * 1000000 + time[2] + tonumber(ARGV[23])
 local latest = math.max(server, tonumber(head[4] or '0'))
 local decided = tonumber(ARGV[5])
-if decided > latest or decided < latest - 1000000 then return {'untimely', string.format('%.0f', server)} end
+if decided > latest or decided < latest - ${DECIDED_AGO_MAX_MICROS} then return {'untimely', string.format('%.0f', server)} end
 
 if ARGV[6] == '' and (head[5] or '') ~= ARGV[8] then return {'other-run', ARGV[8]} end
 

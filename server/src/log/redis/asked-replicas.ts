@@ -34,23 +34,20 @@ export class AskedReplicas {
   }
 
   /** Of what this node has just appended: the failure that its senders are told, if any. */
-  async appended(): Promise<LatchkeyError | undefined> {
-    const failure = await this.#ask(false, WAIT_MS);
-    this.#tell(failure);
-    return failure;
+  appended(): Promise<LatchkeyError | undefined> {
+    return this.#check(false);
   }
 
   /** Of all that is there, by whomever it was written. */
   async everything(): Promise<LatchkeyError | undefined> {
-    if (!this.areAsked) return undefined;
-    const failure = await this.#ask(true, WAIT_MS);
-    this.#tell(failure);
-    return failure;
+    return this.areAsked ? await this.#check(true) : undefined;
   }
 
-  #tell(failure: LatchkeyError | undefined): void {
+  async #check(isEverything: boolean): Promise<LatchkeyError | undefined> {
+    const failure = await this.#ask(isEverything, WAIT_MS);
     this.#options.onResult(failure);
     if (failure !== undefined && !this.#isAsking) void this.#askAgain();
+    return failure;
   }
 
   async #askAgain(): Promise<void> {

@@ -15,7 +15,7 @@ if (head[3] or '') == ARGV[1] then return {'confirmed'} end
 if ARGV[4] == '1' and head[1] == ARGV[3] and tonumber(head[2]) > tonumber(ARGV[2]) and isLookedAsItWas(5, tonumber(ARGV[5])) then
   return {'confirmed'}
 end
-local records = recordsAfter(KEYS[2], ARGV[2], ARGV[1], 1048576, head)
+local records = recordsAfter(KEYS[2], ARGV[2], ARGV[1], head)
 if not records or #records == 0 then return {'behind', head} end
 return {'moved', records}
 `;

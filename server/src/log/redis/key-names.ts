@@ -16,7 +16,7 @@ export interface KeyNames {
   readonly heads: string;
   /** Sorted set: keys by the offset of their last change. */
   readonly index: string;
-  /** Hash: incarnation of a node to `SEQUENCE TOKEN LAST` of its last append. */
+  /** Hash: incarnation of a node to `SEQUENCE TOKEN LAST NOW` of its last append. */
   readonly writers: string;
   /** Hash: name of a lease to `UNTIL HOLDER`. */
   readonly leases: string;

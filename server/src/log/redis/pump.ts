@@ -1,6 +1,7 @@
 /**
- * One step after another, each decided on the head of the log and appended only while that is still the head. It stands between the
- * queue and the Redis: while an append is on its way the next step is decided on top of it, and the view takes the one before.
+ * One step after another, each decided on the head of the log, and appended only while that is still the head or its keys are as they
+ * were there. It stands between the queue and the Redis: while an append is on its way the next step is decided on top of it, unless
+ * others write too, and the view takes the one before.
  *
  * Invariant: a sender is answered after the append, or a look at the head, confirmed what its answer was decided on; and after the
  * view shows it, or could not take it. Nothing is decided on a step whose append failed.
@@ -257,7 +258,7 @@ export class Pump {
     const position = { epoch: replica.head.epoch, components: [{ offset: step.record.last }] };
     // Without a wait, what others were faster with goes into the view together with this.
     const failure = replicas.areAsked ? await replicas.appended() : undefined;
-    if (failure === undefined) this.#options.onResult(undefined);
+    if (!replicas.areAsked) this.#options.onResult(undefined);
     if (!isPlaced) {
       // A reply was lost, and what lies in between has to be read before the view can show it.
       this.#options.jobs.settle(step.touched, failure, position);
@@ -279,7 +280,7 @@ export class Pump {
     switch (answer.kind) {
       case 'moved':
         this.#lost += 1;
-        if (this.#goOnAbove(answer.records)) return;
+        if (this.#takeOver(answer.records) !== undefined) return;
         if ((await replica.foreign(answer.records)) === 'gap') this.#options.onAstray();
         return;
       case 'reread': {
@@ -312,12 +313,10 @@ export class Pump {
     }
   }
 
-  /** What others wrote is decided on at once, as this node's own steps are, while the view takes it. */
-  #goOnAbove(records: readonly LogRecord[]): boolean {
-    return this.#takeOver(records) !== undefined;
-  }
-
-  /** The step that others' records are, on which this node goes on; undefined where they don't follow what is known. */
+  /**
+   * What others wrote is decided on at once, as this node's own steps are, while the view takes it: the step that it is. Undefined where
+   * it does not follow what is known.
+   */
   #takeOver(records: readonly LogRecord[]): DecidedStep | undefined {
     const { deciding, replica } = this.#options;
     const step = deciding.begin(this.#unshown, replica.head);

@@ -5,11 +5,9 @@
 import type { Outcome } from '../../commands/command.ts';
 import type { Change } from '../../shared/change.ts';
 import type { Touched } from '../job-queue.ts';
+import { DECIDED_AGO_MAX_MICROS } from './append-plan.ts';
 import type { DecidedStep } from './decided-step.ts';
 import type { Looked } from './redis-store.ts';
-
-/** The append refuses a step whose `now` is that old, so none is moved up by more. */
-const UP_MAX_MICROS = 1_000_000;
 
 /** The keys that it looked at and did not change; undefined: it holds on the head that it was decided on, and on no other. */
 export function rebaseOf(step: DecidedStep): readonly Looked[] | undefined {
@@ -46,7 +44,7 @@ function isOfKeysAlone({ collected, fences, foreign, observed, stage, touched }:
 /** Whether it runs out before the latest moment that the step may be moved to. */
 function isDueBy(entry: Change | undefined, nowMicros: number): boolean {
   const expires = entry?.expires;
-  return expires !== undefined && expires > nowMicros && expires <= nowMicros + UP_MAX_MICROS;
+  return expires !== undefined && expires > nowMicros && expires <= nowMicros + DECIDED_AGO_MAX_MICROS;
 }
 
 /** What senders are told once the step has its new place. `base`: the offset it had gone on from, `up`: by how much it moved. */

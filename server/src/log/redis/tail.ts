@@ -20,11 +20,11 @@ export interface TailOptions {
 /** Reads what other nodes append, on a connection of its own, until it is stopped. */
 export async function followOthers(options: TailOptions): Promise<void> {
   const { onAstray, onRecords, quiet, replica, signal, store } = options;
+  const known = () => replica.head;
   while (!signal.aborted) {
     await quiet();
     if (signal.aborted) return;
     try {
-      const known = () => replica.head;
       const records = await store.tail(replica.head, { waitMs: WAIT_MS, bytesMax: READ_BYTES, signal, known });
       if (records === 'behind') onAstray();
       else if (records.length > 0) await onRecords(records);
